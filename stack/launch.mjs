@@ -21,7 +21,7 @@ const commands = {
 	start: () => [[node, join(root, 'stack', 'start.mts'), ...rest]],
 	demo: () => [[node, join(root, 'stack', 'demo.mts'), ...rest]],
 	build: () => buildSteps(),
-	test: () => [...buildSteps(), [node, bin('jest'), '--forceExit=false', ...rest]],
+	test: () => [...buildSteps(), [node, bin('jest'), ...rest]],
 	bench: () => [...buildSteps(), [node, join(root, 'test', 'bench', 'bench.mts'), ...rest]],
 	lint: () => [[node, bin('n8n-node'), 'lint', ...rest]],
 	typecheck: () => ['tsconfig.json', 'test/tsconfig.json', 'stack/tsconfig.json'].map((file) => [
