@@ -1,3 +1,6 @@
+import { dirname, join } from 'node:path';
+
+import { LocalAiError } from '../shared/errors';
 import type { Box } from './result';
 
 /** A run of glyphs drawn together: the smallest piece of text that keeps its own place. */
@@ -24,4 +27,248 @@ export interface PdfContents {
 	readonly attachments: ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array }>;
 	/** What a person should know of how the file was read: recovered structure, pages left out, unreadable fonts. */
 	readonly warnings: readonly string[];
+}
+
+export interface ReadPdfOptions {
+	readonly password?: string;
+	/** Pages after this one are left out, with a warning. Default 500. */
+	readonly maxPages?: number;
+}
+
+const defaultMaxPages = 500;
+const maxAttachmentBytes = 16 * 1024 * 1024;
+
+/**
+ * Text with its places, form values, annotation text and attachments of a PDF, read in this process without any network.
+ * Rejects with LocalAiError `invalid-input`: not a PDF, damaged beyond reading, a password is needed or wrong, no pages.
+ */
+export async function readPdf(bytes: Uint8Array, options: ReadPdfOptions = {}): Promise<PdfContents> {
+	const pages: Page[] = [];
+	const rest = await readPdfPages(bytes, options, (page) => void pages.push(page));
+	return { pages, ...rest };
+}
+
+/** As `readPdf`, each page handed over as soon as it is read, so that a long document need not be held twice. */
+export async function readPdfPages(
+	bytes: Uint8Array,
+	options: ReadPdfOptions,
+	onPage: (page: Page) => void,
+): Promise<Omit<PdfContents, 'pages'>> {
+	mustLookLikePdf(bytes);
+	const pdfjs = await loadPdfjs();
+	const task = pdfjs.getDocument({
+		// pdf.js takes the buffer over; the caller keeps its own.
+		data: bytes.slice(),
+		password: options.password,
+		verbosity: 0,
+		isEvalSupported: false,
+		useSystemFonts: false,
+		disableFontFace: true,
+		useWorkerFetch: false,
+		maxImageSize: 0,
+		...assetFolders(),
+	} as Parameters<typeof pdfjs.getDocument>[0]);
+	try {
+		const document = await task.promise;
+		const warnings: string[] = [];
+		const pageCount = document.numPages;
+		if (pageCount === 0) throw unreadable('The PDF has no pages.');
+		const last = Math.min(pageCount, options.maxPages ?? defaultMaxPages);
+		for (let number = 1; number <= last; number++) onPage(await readPage(document, number, warnings));
+		if (last < pageCount) warnings.push(`Only the first ${last} of ${pageCount} pages were read.`);
+		return { pageCount, attachments: await attachmentsOf(document, warnings), warnings };
+	} catch (error) {
+		throw asLocalAiError(error, options.password !== undefined);
+	} finally {
+		await task.destroy();
+	}
+}
+
+type Pdfjs = typeof import('pdfjs-dist/legacy/build/pdf.mjs');
+type PdfDocument = Awaited<ReturnType<Pdfjs['getDocument']>['promise']>;
+type PdfPage = Awaited<ReturnType<PdfDocument['getPage']>>;
+/** a, b, c, d, e, f of the PDF specification, 8.3.4. */
+type Matrix = readonly [number, number, number, number, number, number];
+
+let pdfjs: Promise<Pdfjs> | undefined;
+
+function loadPdfjs(): Promise<Pdfjs> {
+	// A top-level import would make every start of n8n pay for a library that a document may never need.
+	return (pdfjs ??= import('pdfjs-dist/legacy/build/pdf.mjs'));
+}
+
+function assetFolders() {
+	const root = dirname(require.resolve('pdfjs-dist/package.json'));
+	const folder = (name: string) => `${join(root, name)}/`;
+	return {
+		cMapUrl: folder('cmaps'),
+		cMapPacked: true,
+		standardFontDataUrl: folder('standard_fonts'),
+		wasmUrl: folder('wasm'),
+		iccUrl: folder('iccs'),
+	};
+}
+
+async function readPage(document: PdfDocument, number: number, warnings: string[]): Promise<Page> {
+	const page = await document.getPage(number);
+	try {
+		const { width, height, transform } = page.getViewport({ scale: 1 });
+		const toDisplay = transform as unknown as Matrix;
+		const runs = [...(await textRuns(page, toDisplay)), ...(await annotationRuns(page, toDisplay))];
+		return { number, width, height, runs: runs.filter((run) => isOnPage(run, width, height)) };
+	} catch (error) {
+		warnings.push(`Page ${number} could not be read: ${messageOf(error)}`);
+		return { number, width: 0, height: 0, runs: [] };
+	} finally {
+		page.cleanup();
+	}
+}
+
+async function textRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> {
+	const { items, styles } = await page.getTextContent();
+	const runs: Run[] = [];
+	for (const item of items) {
+		if (!('str' in item) || item.str.trim() === '') continue;
+		const matrix = item.transform as unknown as Matrix;
+		const size = Math.hypot(matrix[2], matrix[3]);
+		if (!(size > 0)) continue;
+		const style = styles[item.fontName] as { ascent?: number; descent?: number; vertical?: boolean } | undefined;
+		runs.push({
+			text: item.str,
+			box: glyphBox(item, matrix, size, style, toDisplay),
+			fontSize: size,
+			bold: false,
+			from: 'text',
+		});
+	}
+	return runs;
+}
+
+function glyphBox(
+	item: { width: number; height: number },
+	[a, b, c, d, e, f]: Matrix,
+	size: number,
+	style: { ascent?: number; descent?: number; vertical?: boolean } | undefined,
+	toDisplay: Matrix,
+): Box {
+	const advance = Math.hypot(a, b) || size;
+	const along = [a / advance, b / advance] as const;
+	const up = [c / size, d / size] as const;
+	const [low, high] = style?.vertical
+		? [-item.height, 0]
+		: [plausible(style?.descent, -0.5, 0, -0.21) * size, plausible(style?.ascent, 0.5, 1.2, 0.8) * size];
+	const [left, right] = style?.vertical ? [-item.width / 2, item.width / 2] : [0, item.width];
+	const corner = (x: number, y: number) => [e + along[0] * x + up[0] * y, f + along[1] * x + up[1] * y] as const;
+	return displayed([corner(left, low), corner(right, low), corner(left, high), corner(right, high)], toDisplay);
+}
+
+function plausible(value: number | undefined, least: number, most: number, otherwise: number): number {
+	return value !== undefined && value >= least && value <= most && value !== 0 ? value : otherwise;
+}
+
+function displayed(points: ReadonlyArray<readonly [number, number]>, [a, b, c, d, e, f]: Matrix): Box {
+	const xs = points.map(([x, y]) => a * x + c * y + e);
+	const ys = points.map(([x, y]) => b * x + d * y + f);
+	return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+}
+
+function isOnPage({ box: [left, top, right, bottom] }: Run, width: number, height: number): boolean {
+	return right > 0 && bottom > 0 && left < width && top < height && [left, top, right, bottom].every(Number.isFinite);
+}
+
+async function annotationRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> {
+	const runs: Run[] = [];
+	for (const annotation of await page.getAnnotations()) {
+		const text = annotationText(annotation);
+		if (text === null || annotation.hidden) continue;
+		const [x1, y1, x2, y2] = annotation.rect as [number, number, number, number];
+		const box = displayed([[x1, y1], [x2, y2]], toDisplay);
+		const lines = text.split(/\r\n|\r|\n/).filter((line) => line.trim() !== '');
+		const height = (box[3] - box[1]) / Math.max(lines.length, 1);
+		const declared = Number(annotation.defaultAppearanceData?.fontSize) || 0;
+		const fontSize = declared > 0 ? Math.min(declared, height) : Math.min(height, 12);
+		lines.forEach((line, index) =>
+			runs.push({
+				text: line,
+				box: [box[0], box[1] + index * height, box[2], box[1] + (index + 1) * height],
+				fontSize,
+				bold: false,
+				from: annotation.subtype === 'Widget' ? 'form-field' : 'annotation',
+			}),
+		);
+	}
+	return runs;
+}
+
+/** What a person sees of an annotation as text; null where there is none to see. */
+function annotationText(annotation: Awaited<ReturnType<PdfPage['getAnnotations']>>[number]): string | null {
+	switch (annotation.subtype) {
+		case 'Widget': {
+			const value: unknown = annotation.fieldValue;
+			if (annotation.fieldType === 'Btn' || annotation.password) return null;
+			return Array.isArray(value) ? value.join('\n') : typeof value === 'string' ? value : null;
+		}
+		case 'FreeText':
+			return annotation.textContent?.join('\n') ?? annotation.contentsObj?.str ?? null;
+		default:
+			return null;
+	}
+}
+
+async function attachmentsOf(document: PdfDocument, warnings: string[]): Promise<PdfContents['attachments']> {
+	const listed: unknown = await document.getAttachments();
+	const entries = listed instanceof Map ? [...listed] : Object.entries(listed ?? {});
+	const attachments: Array<{ name: string; bytes: Uint8Array }> = [];
+	let total = 0;
+	for (const [id, file] of entries) {
+		const name = String(file?.filename || id);
+		const content: unknown = file?.content ?? (await document.getAttachmentContent(id));
+		if (!(content instanceof Uint8Array)) {
+			warnings.push(`The attachment "${name}" could not be read.`);
+			continue;
+		}
+		total += content.byteLength;
+		if (total > maxAttachmentBytes) {
+			warnings.push(`The attachment "${name}" was left out: attachments exceed ${maxAttachmentBytes} bytes.`);
+			break;
+		}
+		attachments.push({ name, bytes: content });
+	}
+	return attachments;
+}
+
+function mustLookLikePdf(bytes: Uint8Array): void {
+	if (bytes.byteLength === 0) throw unreadable('The file is empty.');
+	// Readers accept a header within the first 1024 bytes (ISO 32000-2, annex I).
+	if (!Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 1024)).includes('%PDF-')) {
+		throw unreadable('The file is not a PDF: it does not begin with "%PDF-".');
+	}
+}
+
+function unreadable(message: string, cause?: unknown): LocalAiError {
+	return new LocalAiError('invalid-input', message, {
+		hint: 'Open the file in a PDF viewer; if that fails too, ask its sender for it again.',
+		cause,
+	});
+}
+
+function asLocalAiError(error: unknown, passwordGiven: boolean): LocalAiError {
+	if (error instanceof LocalAiError) return error;
+	const name = error instanceof Error ? error.name : '';
+	if (name === 'PasswordException') {
+		return passwordGiven
+			? new LocalAiError('invalid-input', 'The password does not open this PDF.', {
+					hint: 'Correct the password of the document.',
+					cause: error,
+				})
+			: new LocalAiError('invalid-input', 'The PDF is encrypted and opens only with a password.', {
+					hint: 'Give the password of the document.',
+					cause: error,
+				});
+	}
+	return unreadable(`The PDF is damaged beyond reading: ${messageOf(error)}`, error);
+}
+
+function messageOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
 }

@@ -1,0 +1,229 @@
+// A parser that hangs or swells can only be stopped from outside: a time-out cannot interrupt synchronous code, and a
+// worker thread shares n8n's memory. Hence a process, started from this package's own file with fixed arguments.
+import { fork, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { LocalAiError, type LocalAiErrorCode } from '../shared/errors';
+import type { Row } from './layout';
+import type { Page, PdfContents } from './pdf';
+
+export interface ReadRequest {
+	readonly bytes: Uint8Array;
+	readonly password?: string;
+	readonly maxPages?: number;
+}
+
+/** What the reading process answers: every page as it is read, then one `done` or `error`. */
+export type ReadAnswer =
+	| { readonly kind: 'page'; readonly page: Page; readonly rows: readonly Row[] }
+	| ({ readonly kind: 'done' } & Omit<PdfContents, 'pages'>)
+	| { readonly kind: 'error'; readonly code: LocalAiErrorCode; readonly message: string; readonly hint: string };
+
+export interface ReadLimits {
+	/** Wall clock for one document, from the moment a reading process takes it. Default 5000. */
+	readonly timeoutMs?: number;
+	/** This process's own 100 MiB or so and the reading process together. Default 400. */
+	readonly memoryMiB?: number;
+}
+
+export type PdfReading = PdfContents & { readonly rows: readonly Row[] };
+
+const poolSize = 2;
+const idleMs = 30_000;
+const pollMs = 20;
+/** What the parent needs beside the child: Node itself, the bytes, the answer. */
+const parentMiB = 110;
+const mebibyte = 1024 * 1024;
+
+interface Reader {
+	readonly process: ChildProcess;
+	idleTimer?: NodeJS.Timeout;
+}
+
+const idle: Reader[] = [];
+const waiting: Array<() => void> = [];
+let busy = 0;
+
+/**
+ * As `readPdf`, with the rows of every page, in a process of its own that is killed when it takes too long, swells, or
+ * `signal` aborts. Rejects with LocalAiError: what `readPdf` rejects with, `timeout`, or `cancelled`.
+ */
+export async function readPdfInProcess(
+	bytes: Uint8Array,
+	options: { readonly password?: string; readonly maxPages?: number } & ReadLimits = {},
+	signal?: AbortSignal,
+): Promise<PdfReading> {
+	await turn(signal);
+	const reader = idle.pop() ?? startReader();
+	clearTimeout(reader.idleTimer);
+	try {
+		const reading = await converse(reader, bytes, options, signal);
+		rest(reader);
+		return reading;
+	} catch (error) {
+		if (error instanceof AnsweredError) {
+			rest(reader);
+			throw error.answer;
+		}
+		reader.process.kill('SIGKILL');
+		throw error;
+	} finally {
+		busy--;
+		waiting.shift()?.();
+	}
+}
+
+/** Ends the reading processes that wait for work; documents being read are not touched. */
+export function closeIdleReaders(): void {
+	for (const reader of idle.splice(0)) end(reader);
+}
+
+/** The document was refused by a healthy process, which may serve again. */
+class AnsweredError extends Error {
+	constructor(readonly answer: LocalAiError) {
+		super(answer.message);
+	}
+}
+
+async function turn(signal: AbortSignal | undefined): Promise<void> {
+	if (signal?.aborted) throw cancelled();
+	while (busy >= poolSize) {
+		await new Promise<void>((resolve, reject) => {
+			const give = () => {
+				signal?.removeEventListener('abort', leave);
+				resolve();
+			};
+			const leave = () => {
+				waiting.splice(waiting.indexOf(give), 1);
+				reject(cancelled());
+			};
+			waiting.push(give);
+			signal?.addEventListener('abort', leave, { once: true });
+		});
+	}
+	busy++;
+}
+
+function startReader(): Reader {
+	const process = fork(join(__dirname, 'pdfProcess'), [], {
+		env: {},
+		execArgv: [...loaderHooks(), '--max-old-space-size=192', '--max-semi-space-size=4'],
+		serialization: 'advanced',
+		stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+	});
+	const reader: Reader = { process };
+	process.once('exit', () => {
+		clearTimeout(reader.idleTimer);
+		const index = idle.indexOf(reader);
+		if (index !== -1) idle.splice(index, 1);
+	});
+	// An error without a listener would end the host; `converse` learns of the end through `exit`.
+	process.on('error', () => process.kill('SIGKILL'));
+	return reader;
+}
+
+/** The host's own `--require` and `--import` flags: whatever lets it load these sources, the child needs too. */
+function loaderHooks(): string[] {
+	return process.execArgv.flatMap((flag, index, flags) =>
+		/^(-r|--require|--import)$/.test(flag) ? [flag, flags[index + 1]!] : /^--(require|import)=/.test(flag) ? [flag] : [],
+	);
+}
+
+function converse(
+	{ process: child }: Reader,
+	bytes: Uint8Array,
+	{ password, maxPages, timeoutMs = 5000, memoryMiB = 400 }: { password?: string; maxPages?: number } & ReadLimits,
+	signal: AbortSignal | undefined,
+): Promise<PdfReading> {
+	return new Promise((resolve, reject) => {
+		const pages: Page[] = [];
+		const rows: Row[] = [];
+		const settle = (outcome: () => void) => {
+			clearTimeout(deadline);
+			clearInterval(watch);
+			signal?.removeEventListener('abort', onAbort);
+			child.off('message', onMessage).off('exit', onExit);
+			outcome();
+		};
+		const fail = (error: Error) => settle(() => reject(error));
+		const onMessage = (answer: ReadAnswer) => {
+			switch (answer.kind) {
+				case 'page':
+					pages.push(answer.page);
+					for (const row of answer.rows) rows.push(row);
+					return;
+				case 'done': {
+					const { kind: _, ...rest } = answer;
+					return settle(() => resolve({ pages, rows, ...rest }));
+				}
+				case 'error':
+					return fail(new AnsweredError(new LocalAiError(answer.code, answer.message, { hint: answer.hint })));
+				default:
+					answer satisfies never;
+			}
+		};
+		const onExit = (code: number | null, killedBy: string | null) =>
+			fail(
+				new LocalAiError('invalid-input', `The process that read the PDF ended (${killedBy ?? `exit code ${code}`}).`, {
+					hint: 'The file is damaged or needs more memory than allowed; ask its sender for it again, or raise the limit.',
+				}),
+			);
+		const onAbort = () => fail(cancelled());
+		const deadline = setTimeout(
+			() =>
+				fail(
+					new LocalAiError('timeout', `The PDF could not be read within ${timeoutMs} ms.`, {
+						hint: 'Raise the time allowed for reading if the document is known to be good and very large.',
+					}),
+				),
+			timeoutMs,
+		);
+		const allowed = Math.max(memoryMiB - parentMiB, 1) * mebibyte;
+		const watch = setInterval(() => {
+			if (residentBytes(child.pid) > allowed) {
+				fail(
+					new LocalAiError('invalid-input', `Reading the PDF needs more than ${memoryMiB} MiB of memory.`, {
+						hint: 'Raise the memory allowed for reading if the document is known to be good and very large.',
+					}),
+				);
+			}
+		}, pollMs);
+		child.on('message', onMessage).on('exit', onExit);
+		signal?.addEventListener('abort', onAbort, { once: true });
+		if (child.exitCode !== null || child.signalCode !== null) return onExit(child.exitCode, child.signalCode);
+		child.ref();
+		child.channel?.ref();
+		child.send({ bytes, password, maxPages } satisfies ReadRequest);
+	});
+}
+
+/** 0 where the system does not say: elsewhere than on Linux only the heap limit and the deadline protect. */
+function residentBytes(pid: number | undefined): number {
+	try {
+		const kibibytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+		return Number(kibibytes ?? 0) * 1024;
+	} catch {
+		return 0;
+	}
+}
+
+function rest(reader: Reader): void {
+	if (reader.process.exitCode !== null || reader.process.signalCode !== null) return;
+	// A waiting reader must not keep the host alive.
+	reader.process.unref();
+	reader.process.channel?.unref();
+	reader.idleTimer = setTimeout(() => end(reader), idleMs).unref();
+	idle.push(reader);
+}
+
+function end(reader: Reader): void {
+	clearTimeout(reader.idleTimer);
+	const index = idle.indexOf(reader);
+	if (index !== -1) idle.splice(index, 1);
+	reader.process.kill('SIGKILL');
+}
+
+function cancelled(): LocalAiError {
+	return new LocalAiError('cancelled', 'Reading the PDF was cancelled.', { hint: 'Run the node again.' });
+}
