@@ -57,8 +57,8 @@ export async function readPdfPages(
 	mustLookLikePdf(bytes);
 	const pdfjs = await loadPdfjs();
 	const task = pdfjs.getDocument({
-		// pdf.js takes the buffer over; the caller keeps its own.
-		data: bytes.slice(),
+		// pdf.js takes the buffer over, so it gets a copy; `slice` of a Buffer would share it.
+		data: new Uint8Array(bytes),
 		password: options.password,
 		verbosity: 0,
 		isEvalSupported: false,
