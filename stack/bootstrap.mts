@@ -1,0 +1,73 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { LocalAiError } from '../nodes/shared/errors.ts';
+import { writePrivately } from './state.mts';
+
+export interface Owner {
+	readonly email: string;
+	readonly password: string;
+}
+
+/**
+ * An API key of the owner's that n8n accepts, with every scope the owner may give: the one in `file` where it still
+ * works, else a new one, kept there from now on. Throws `unauthorized` when n8n refuses the login.
+ */
+export async function ensureApiKey(editorUrl: string, owner: Owner, file: string): Promise<string> {
+	if (existsSync(file)) {
+		const key = readFileSync(file, 'utf8').trim();
+		const { ok } = await fetch(`${editorUrl}/api/v1/workflows?limit=1`, { headers: { 'X-N8N-API-KEY': key } });
+		if (ok) return key;
+	}
+	const cookie = await logIn(editorUrl, owner);
+	const scopes = await rest<string[]>(editorUrl, cookie, 'GET', '/rest/api-keys/scopes');
+	const label = `AuraStack ${new Date().toISOString()}`;
+	const { rawApiKey } = await rest<{ rawApiKey: string }>(editorUrl, cookie, 'POST', '/rest/api-keys', {
+		label,
+		expiresAt: null,
+		scopes,
+	});
+	writePrivately(file, `${rawApiKey}\n`);
+	return rawApiKey;
+}
+
+/** Publishes a workflow as it is saved; returns undefined, or n8n's own words on what keeps it a draft. */
+export async function publish(editorUrl: string, apiKey: string, id: string): Promise<string | undefined> {
+	const response = await fetch(`${editorUrl}/api/v1/workflows/${encodeURIComponent(id)}/publish`, {
+		method: 'POST',
+		headers: { 'X-N8N-API-KEY': apiKey, 'Content-Type': 'application/json' },
+		body: '{}',
+	});
+	if (response.ok) return undefined;
+	const body = await response.text();
+	try {
+		return (JSON.parse(body) as { message?: string }).message ?? body;
+	} catch {
+		return `${response.status} ${body.slice(0, 200)}`;
+	}
+}
+
+async function logIn(editorUrl: string, { email, password }: Owner): Promise<string> {
+	const response = await fetch(`${editorUrl}/rest/login`, {
+		method: 'POST',
+		headers: { 'Content-Type': 'application/json' },
+		body: JSON.stringify({ emailOrLdapLoginId: email, password }),
+	});
+	const cookie = response.headers.getSetCookie().find((one) => one.startsWith('n8n-auth='))?.split(';')[0];
+	if (response.ok && cookie) return cookie;
+	throw new LocalAiError('unauthorized', `n8n refuses the login of ${email} (${response.status}).`, {
+		hint: response.status === 429
+			? 'It allows five attempts a minute: wait a minute, then start again.'
+			: 'If two-factor login was switched on for this account, make an API key in the editor and put it in the file api-key.',
+	});
+}
+
+async function rest<T>(editorUrl: string, cookie: string, method: string, path: string, body?: unknown): Promise<T> {
+	const response = await fetch(editorUrl + path, {
+		method,
+		headers: { Cookie: cookie, 'Content-Type': 'application/json' },
+		body: body === undefined ? undefined : JSON.stringify(body),
+	});
+	if (response.ok) return ((await response.json()) as { data: T }).data;
+	throw new LocalAiError('bad-reply', `n8n answered ${method} ${path} with ${response.status}.`, {
+		hint: 'The log of n8n-main says why.',
+	});
+}

