@@ -114,9 +114,11 @@ export interface ExtractOptions {
 	readonly model?: string;
 	/** What becomes of a model's value that is not on the page. Default `null`. */
 	readonly unproven?: 'null' | 'keep' | 'fail';
+	/** Context length asked of the model, in tokens. Default 8192. */
 	readonly numCtx?: number;
+	/** Default 2048. */
 	readonly maxReplyTokens?: number;
-	/** Model calls for one document, corrections included. */
+	/** Model calls for one piece of the document, corrections included. What fits the context is one piece. Default 3. */
 	readonly maxCalls?: number;
 	/** Reading a PDF: wall clock and memory of the reading process. */
 	readonly readTimeoutMs?: number;

@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import { LocalAiError } from '../shared/errors';
+import { excerpt } from '../shared/http';
+import { complain, type Judged } from '../shared/reply';
+import type { CommercialDocument, DocumentLine } from './result';
+
+/** How a value is compared with the page: as words, as a code whose spacing is free, by its number or by its date. */
+export type ValueKind = 'text' | 'identifier' | 'number' | 'date' | 'currency';
+
+/** A field outside the lines. `key` is what the model is asked for: short, since every key costs tokens. */
+export interface HeaderField {
+	readonly path: HeaderFieldPath;
+	readonly key: string;
+	readonly kind: ValueKind;
+	/** Its name in a message to a person. */
+	readonly label: string;
+	/** Without it the verdict is never complete, and the model is asked for it. Others are only asked along. */
+	readonly required: boolean;
+}
+
+export type HeaderFieldPath =
+	| 'number'
+	| 'date'
+	| 'validUntil'
+	| 'currency'
+	| `seller.${keyof CommercialDocument['seller']}`
+	| `buyer.${keyof CommercialDocument['buyer']}`
+	| `totals.${keyof CommercialDocument['totals']}`;
+
+export const headerFields: readonly HeaderField[] = [
+	{ path: 'number', key: 'number', kind: 'text', label: 'document number', required: true },
+	{ path: 'date', key: 'date', kind: 'date', label: 'date', required: true },
+	{ path: 'validUntil', key: 'validUntil', kind: 'date', label: 'end of validity or due date', required: false },
+	{ path: 'currency', key: 'currency', kind: 'currency', label: 'currency', required: false },
+	{ path: 'seller.name', key: 'seller', kind: 'text', label: 'name of the seller', required: true },
+	{ path: 'seller.vat', key: 'sellerVat', kind: 'identifier', label: 'VAT number of the seller', required: false },
+	{ path: 'seller.siret', key: 'sellerSiret', kind: 'identifier', label: 'SIRET of the seller', required: false },
+	{ path: 'buyer.name', key: 'buyer', kind: 'text', label: 'name of the buyer', required: true },
+	{ path: 'buyer.email', key: 'buyerEmail', kind: 'text', label: 'e-mail of the buyer', required: false },
+	{ path: 'totals.net', key: 'net', kind: 'number', label: 'total before tax', required: false },
+	{ path: 'totals.tax', key: 'tax', kind: 'number', label: 'tax', required: false },
+	{ path: 'totals.gross', key: 'gross', kind: 'number', label: 'total with tax', required: true },
+];
+
+/** The fields of a line; description and total are what makes one complete. */
+export const lineFields: ReadonlyArray<{ name: keyof DocumentLine; key: string; kind: ValueKind; required: boolean }> = [
+	{ name: 'description', key: 'desc', kind: 'text', required: true },
+	{ name: 'quantity', key: 'qty', kind: 'number', required: false },
+	{ name: 'unit', key: 'unit', kind: 'text', required: false },
+	{ name: 'unitPrice', key: 'price', kind: 'number', required: false },
+	{ name: 'vatRate', key: 'vat', kind: 'number', required: false },
+	{ name: 'total', key: 'total', kind: 'number', required: true },
+];
+
+/** What the model answers, as it is printed: header values by path, and lines. */
+export interface ModelAnswer {
+	readonly header: ReadonlyMap<HeaderFieldPath, string>;
+	readonly lines: ReadonlyArray<Partial<Record<keyof DocumentLine, string>>>;
+}
+
+/** What is asked of the model: its JSON Schema, the keys in words, and the reading of its answer. */
+export interface Question<Answer> {
+	readonly jsonSchema: object;
+	readonly keys: string;
+	readonly check: (value: unknown) => Judged<Answer>;
+}
+
+/** The question for the missing fields of a built-in schema, and for no others. */
+export function questionFor(paths: readonly HeaderFieldPath[], withLines: boolean): Question<ModelAnswer> {
+	const asked = headerFields.filter(({ path }) => paths.includes(path));
+	const printed = z.union([z.string(), z.number().transform(String)]).nullish();
+	const line = z.object(Object.fromEntries(lineFields.map(({ key }) => [key, printed])));
+	const header = z.object(Object.fromEntries(asked.map(({ key }) => [key, printed])));
+	const reply = withLines ? header.extend({ lines: z.array(line) }) : header;
+	return {
+		jsonSchema: strictObject({
+			...Object.fromEntries(asked.map(({ key }) => [key, nullableString])),
+			...(withLines
+				? { lines: { type: 'array', items: strictObject(Object.fromEntries(lineFields.map(({ key }) => [key, nullableString]))) } }
+				: {}),
+		}),
+		keys: [...asked.map(({ key }) => key), ...(withLines ? [`lines[${lineFields.map(({ key }) => key).join()}]`] : [])].join(),
+		check: (value) => {
+			const parsed = reply.safeParse(value);
+			if (!parsed.success) return complain(...issuesOf(parsed.error));
+			const values = parsed.data as Record<string, unknown>;
+			const lines = withLines ? (values['lines'] as Array<Record<string, unknown>>) : [];
+			return {
+				ok: true,
+				value: {
+					header: new Map(asked.flatMap(({ path, key }) => (filled(values[key]) ? [[path, String(values[key]).trim()]] : []))),
+					lines: lines
+						.map((one) =>
+							Object.fromEntries(
+								lineFields.flatMap(({ name, key }) => (filled(one[key]) ? [[name, String(one[key]).trim()]] : [])),
+							),
+						)
+						.filter((one) => Object.keys(one).length > 0),
+				},
+			};
+		},
+	};
+}
+
+/** The question for a person's own JSON Schema. A schema that cannot be read rejects with `configuration`. */
+export function questionForSchema(jsonSchema: object): Question<unknown> {
+	let schema: z.ZodType;
+	try {
+		schema = z.fromJSONSchema(jsonSchema as Parameters<typeof z.fromJSONSchema>[0]);
+	} catch (error) {
+		throw new LocalAiError('configuration', `This JSON Schema cannot be used: ${excerpt(messageOf(error))}`, {
+			hint: 'Use type, properties, required, items, enum, anyOf and $defs within the schema itself; no outside references.',
+		});
+	}
+	return {
+		jsonSchema,
+		keys: JSON.stringify(withoutNoise(jsonSchema)),
+		check: (value) => {
+			const parsed = schema.safeParse(value);
+			return parsed.success ? { ok: true, value: parsed.data } : complain(...issuesOf(parsed.error));
+		},
+	};
+}
+
+/** An empty document of the built-in schemas, ready to be filled. */
+export function emptyDocument(): CommercialDocument {
+	return {
+		number: null,
+		date: null,
+		validUntil: null,
+		currency: null,
+		seller: { name: null, vat: null, siret: null },
+		buyer: { name: null, email: null },
+		lines: [],
+		totals: { net: null, tax: null, gross: null },
+	};
+}
+
+const nullableString = { type: ['string', 'null'] };
+
+function strictObject(properties: Record<string, object>) {
+	return { type: 'object', properties, required: Object.keys(properties) };
+}
+
+/** Small models write these instead of null. */
+function filled(value: unknown): boolean {
+	return typeof value === 'string' && !/^(?:|null|none|n\/?a|unknown|inconnu|-+)$/i.test(value.trim());
+}
+
+function issuesOf(error: z.ZodError): string[] {
+	return error.issues.map(({ path, message }) => `${path.length === 0 ? 'The JSON' : path.join('.')}: ${message}.`);
+}
+
+/** What tells a model nothing that it needs. */
+function withoutNoise(schema: object): unknown {
+	return JSON.parse(
+		JSON.stringify(schema, (key, value: unknown) => (['$schema', '$id', 'title', 'examples'].includes(key) && typeof value === 'string' ? undefined : value)),
+	);
+}
+
+function messageOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
+}
