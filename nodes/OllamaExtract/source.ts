@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { LocalAiError } from '../shared/errors';
+import type { Row } from './layout';
+import { readPdfInProcess } from './pdfPool';
+import type { ExtractOptions, ExtractResult, Source } from './result';
+import { rowsOfText } from './text';
+
+/** A source that was opened: its rows with their places, or an image that only a model can read. */
+export type Opened =
+	| {
+			readonly kind: 'pdf';
+			readonly document: ExtractResult['document'];
+			readonly rows: readonly Row[];
+			readonly attachments: ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array }>;
+			readonly pagesLeftOut: number;
+			/** Why the rows cannot be used, when they cannot. */
+			readonly unusable: string | null;
+	  }
+	| { readonly kind: 'text'; readonly document: ExtractResult['document']; readonly rows: readonly Row[]; readonly text: string }
+	| { readonly kind: 'image'; readonly document: ExtractResult['document']; readonly bytes: Uint8Array };
+
+/** Opens a PDF, an image (PNG, JPEG or WebP, known by its first bytes) or a text. Rejects with LocalAiError. */
+export async function open(source: Source, options: ExtractOptions, signal?: AbortSignal): Promise<Opened> {
+	if ('text' in source) {
+		const bytes = Buffer.from(source.text);
+		if (source.text.trim() === '') {
+			throw new LocalAiError('invalid-input', 'The text is empty', { hint: 'Check the field or expression that gives the text.' });
+		}
+		return { kind: 'text', document: { kind: 'text', ...identity(bytes), warnings: [] }, rows: rowsOfText(source.text), text: source.text };
+	}
+	const { bytes, fileName, password } = source;
+	if (bytes.length === 0) {
+		throw new LocalAiError('invalid-input', `${fileName ?? 'The file'} is empty`, { hint: 'Check that it was copied whole.' });
+	}
+	const named = { ...identity(bytes), ...(fileName === undefined ? {} : { fileName }) };
+	if (isImage(bytes)) return { kind: 'image', document: { kind: 'image', ...named, warnings: [] }, bytes };
+
+	const { readTimeoutMs, readMemoryMiB, maxPages } = options;
+	const pdf = await readPdfInProcess(
+		bytes,
+		{
+			...(password === undefined ? {} : { password }),
+			...(maxPages === undefined ? {} : { maxPages }),
+			...(readTimeoutMs === undefined ? {} : { timeoutMs: readTimeoutMs }),
+			...(readMemoryMiB === undefined ? {} : { memoryMiB: readMemoryMiB }),
+		},
+		signal,
+	);
+	return {
+		kind: 'pdf',
+		document: { kind: 'pdf', ...named, pages: pdf.pageCount, warnings: [...pdf.warnings] },
+		rows: pdf.rows,
+		attachments: pdf.attachments,
+		pagesLeftOut: pdf.pageCount - pdf.pages.length,
+		unusable: whyUnusable(pdf.rows),
+	};
+}
+
+/** What a page without a text layer leaves: nothing, a stamp, or glyph numbers that stand for no letters. */
+function whyUnusable(rows: readonly Row[]): string | null {
+	const text = rows.flatMap(({ cells }) => cells.map((cell) => cell.text)).join('');
+	const readable = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
+	if (readable < 20) return 'it has no text layer: its pages are pictures, as a scanner makes them';
+	const garbage = text.match(/[\p{Co}\p{Cn}\p{Cc}\ufffd]/gu)?.length ?? 0;
+	return garbage > readable / 4 ? 'its fonts do not say which letters they draw' : null;
+}
+
+function isImage(bytes: Uint8Array): boolean {
+	const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
+	return head.startsWith('\x89PNG\r\n\x1a\n') || head.startsWith('\xff\xd8\xff') || (head.startsWith('RIFF') && head.endsWith('WEBP'));
+}
+
+function identity(bytes: Uint8Array) {
+	return { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length };
+}
