@@ -1,0 +1,47 @@
+import { configWithoutCloudSupport } from '@n8n/node-cli/eslint';
+
+export default [
+	{ ignores: ['dist/', '.aurastack/', 'coverage/'] },
+	...configWithoutCloudSupport,
+	{
+		files: ['package.json'],
+		rules: {
+			// The package is for self-hosting, where a node may bring what it stands on.
+			'@n8n/community-nodes/no-runtime-dependencies': 'off',
+		},
+	},
+	{
+		files: ['**/*.ts'],
+		rules: {
+			// Cores throw LocalAiError and know nothing of n8n; nodes/shared/n8n.ts turns it into n8n's error once.
+			'@n8n/community-nodes/require-node-api-error': 'off',
+			// The rule looks for the icon inside the class; ours stands in description.ts, and the package test opens it.
+			'@n8n/community-nodes/icon-validation': 'off',
+			// Taking a key out of an object is how the rest of it is meant to be used.
+			'@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
+		},
+	},
+	{
+		files: ['nodes/*/description.ts'],
+		rules: {
+			// The rule takes each file that holds a description for a node's own.
+			'n8n-nodes-base/node-filename-against-convention': 'off',
+			// A choice may start as an expression that reads the previous node.
+			'n8n-nodes-base/node-param-default-wrong-for-options': 'off',
+		},
+	},
+	{
+		files: ['nodes/OllamaExtract/pdfPool.ts'],
+		rules: {
+			// A parser that hangs can only be stopped from outside, so PDFs are read in a child process without a shell.
+			'@n8n/community-nodes/no-dangerous-functions': 'off',
+		},
+	},
+	{
+		files: ['test/**/*.ts'],
+		rules: {
+			// Tests start the real programs that the package talks to.
+			'@n8n/community-nodes/no-dangerous-functions': 'off',
+		},
+	},
+];
