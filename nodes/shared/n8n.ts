@@ -1,15 +1,15 @@
 import { NodeOperationError } from 'n8n-workflow';
-import type { Failure, IExecuteFunctions, INode, INodeExecutionData } from 'n8n-workflow';
+import type { Failure, IDataObject, IExecuteFunctions, INode, INodeExecutionData } from 'n8n-workflow';
 
 import { LocalAiError } from './errors';
 
 /**
- * Runs `work` for every input item in order and pairs what it gives with that item. Where the node continues on fail,
+ * Runs `work` for every input item in order and pairs the JSON it gives with that item. Where the node continues on fail,
  * a failed item becomes `{ error, details: { code, hint } }`; a cancellation always ends the node.
  */
 export async function forEachItem(
 	host: IExecuteFunctions,
-	work: (itemIndex: number, signal: AbortSignal) => Promise<INodeExecutionData>,
+	work: (itemIndex: number, signal: AbortSignal) => Promise<IDataObject>,
 ): Promise<INodeExecutionData[][]> {
 	const signal = host.getExecutionCancelSignal() ?? new AbortController().signal;
 	const output: INodeExecutionData[] = [];
@@ -17,7 +17,7 @@ export async function forEachItem(
 		const pairedItem = { item: itemIndex };
 		try {
 			if (signal.aborted) throw cancelled(itemIndex);
-			output.push({ ...(await work(itemIndex, signal)), pairedItem });
+			output.push({ json: await work(itemIndex, signal), pairedItem });
 		} catch (failure) {
 			const error = toNodeError(host.getNode(), failure, itemIndex);
 			if (!host.continueOnFail() || signal.aborted) throw error;

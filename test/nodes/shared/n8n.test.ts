@@ -26,7 +26,7 @@ class Probe implements INodeType {
 		return await forEachItem(this, async (itemIndex, signal) => {
 			const word = this.getNodeParameter('word', itemIndex);
 			if (word === 'bad') throw unreachable();
-			return { json: { word: (await work(word, signal)) as string } };
+			return { word: (await work(word, signal)) as string };
 		});
 	}
 }
