@@ -132,38 +132,26 @@ async function textRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> {
 		const matrix = item.transform as unknown as Matrix;
 		const size = Math.hypot(matrix[2], matrix[3]);
 		if (!(size > 0)) continue;
-		const style = styles[item.fontName] as { ascent?: number; descent?: number; vertical?: boolean } | undefined;
-		runs.push({
-			text: item.str,
-			box: glyphBox(item, matrix, size, style, toDisplay),
-			fontSize: size,
-			bold: false,
-			from: 'text',
-		});
+		const vertical = styles[item.fontName]?.vertical === true;
+		runs.push({ text: item.str, box: glyphBox(item, vertical, toDisplay), fontSize: size, bold: false, from: 'text' });
 	}
 	return runs;
 }
 
-function glyphBox(
-	item: { width: number; height: number },
-	[a, b, c, d, e, f]: Matrix,
-	size: number,
-	style: { ascent?: number; descent?: number; vertical?: boolean } | undefined,
-	toDisplay: Matrix,
-): Box {
+// Fonts declare anything as their ascent; in print, letters reach from about here to here.
+const descent = -0.22;
+const ascent = 0.78;
+
+function glyphBox(item: { width: number; height: number; transform: unknown[] }, vertical: boolean, toDisplay: Matrix): Box {
+	const [a, b, c, d, e, f] = item.transform as unknown as Matrix;
+	const size = Math.hypot(c, d);
 	const advance = Math.hypot(a, b) || size;
 	const along = [a / advance, b / advance] as const;
 	const up = [c / size, d / size] as const;
-	const [low, high] = style?.vertical
-		? [-item.height, 0]
-		: [plausible(style?.descent, -0.5, 0, -0.21) * size, plausible(style?.ascent, 0.5, 1.2, 0.8) * size];
-	const [left, right] = style?.vertical ? [-item.width / 2, item.width / 2] : [0, item.width];
+	const [low, high] = vertical ? [-item.height, 0] : [descent * size, ascent * size];
+	const [left, right] = vertical ? [-item.width / 2, item.width / 2] : [0, item.width];
 	const corner = (x: number, y: number) => [e + along[0] * x + up[0] * y, f + along[1] * x + up[1] * y] as const;
 	return displayed([corner(left, low), corner(right, low), corner(left, high), corner(right, high)], toDisplay);
-}
-
-function plausible(value: number | undefined, least: number, most: number, otherwise: number): number {
-	return value !== undefined && value >= least && value <= most && value !== 0 ? value : otherwise;
 }
 
 function displayed(points: ReadonlyArray<readonly [number, number]>, [a, b, c, d, e, f]: Matrix): Box {

@@ -1,0 +1,194 @@
+import fc from 'fast-check';
+
+import { rowsOf, rowsOfText, type Row } from '../../../nodes/OllamaExtract/layout';
+import type { Page, Run } from '../../../nodes/OllamaExtract/pdf';
+
+/** Text set at x and baseline y in a face of average width; `x` is the right edge where `align` says so. */
+function run(text: string, x: number, y: number, fontSize = 10, align: 'left' | 'right' = 'left'): Run {
+	const width = text.length * 0.5 * fontSize;
+	const left = align === 'left' ? x : x - width;
+	const box = [left, y - 0.78 * fontSize, left + width, y + 0.22 * fontSize] as const;
+	return { text, box, fontSize, bold: false, from: 'text' };
+}
+
+function page(runs: Run[]): Page {
+	return { number: 1, width: 595, height: 842, runs };
+}
+
+function texts(rows: readonly Row[]): string[][] {
+	return rows.map(({ cells }) => cells.map(({ text }) => text));
+}
+
+describe('lines', () => {
+	test('words of several runs on one baseline read on as one cell, wide gaps part cells', () => {
+		const rows = rowsOf(page([run('Devis', 50, 100), run('n°', 78, 100), run('2026-07', 300, 100.4)]));
+		expect(texts(rows)).toEqual([['Devis n°', '2026-07']]);
+	});
+
+	test('address blocks side by side stay apart, also where their lines are not level', () => {
+		const rows = rowsOf(page([
+			run('Menuiserie Durand', 50, 100), run('Mme Martin', 350, 105),
+			run('3 rue des Lilas', 50, 112), run('8 avenue Foch', 350, 117),
+		]));
+		expect(texts(rows)).toEqual([['Menuiserie Durand'], ['Mme Martin'], ['3 rue des Lilas'], ['8 avenue Foch']]);
+	});
+
+	test('a label and its value part where the values of the lines around begin', () => {
+		const rows = rowsOf(page([
+			run('Date', 50, 100), run('16/11/2026', 150, 100),
+			run('Conditions de paiemt', 45, 115), run('Immédiat', 150, 115),
+			run('Votre référence', 50, 130), run('PO445', 150, 130),
+		]));
+		expect(texts(rows)).toEqual([
+			['Date', '16/11/2026'], ['Conditions de paiemt', 'Immédiat'], ['Votre référence', 'PO445'],
+		]);
+	});
+
+	test('text that runs up the page is a row of its own', () => {
+		const upright: Run = { ...run('Tampon du client', 20, 300), box: [20, 200, 30, 300] };
+		expect(texts(rowsOf(page([upright, run('Total', 50, 250)])))).toEqual([['Tampon du client'], ['Total']]);
+	});
+
+	test('right-to-left words read from the right', () => {
+		expect(texts(rowsOf(page([run('عرض سعر', 50, 100)])))).toEqual([['عرض سعر']]);
+	});
+});
+
+describe('tables', () => {
+	const header = (y: number) => [
+		run('Désignation', 50, y), run('Qté', 360, y, 10, 'right'), run('P.U.', 430, y, 10, 'right'), run('Total', 520, y, 10, 'right'),
+	];
+	const figures = (y: number, quantity: string, price: string, total: string) => [
+		run(quantity, 360, y, 10, 'right'), run(price, 430, y, 10, 'right'), run(total, 520, y, 10, 'right'),
+	];
+
+	test('a description that wraps below its figures stays in its row', () => {
+		const rows = rowsOf(page([
+			...header(100),
+			run('Pose de carrelage', 50, 120), ...figures(120, '12', '30,00 €', '360,00 €'), run('format 60 x 60', 50, 132),
+			run('Plinthes', 50, 152), ...figures(152, '4', '5,00 €', '20,00 €'),
+		]));
+		expect(texts(rows)).toEqual([
+			['Désignation', 'Qté', 'P.U.', 'Total'],
+			['Pose de carrelage format 60 x 60', '12', '30,00 €', '360,00 €'],
+			['Plinthes', '4', '5,00 €', '20,00 €'],
+		]);
+	});
+
+	test('figures centred beside a description of two lines', () => {
+		const rows = rowsOf(page([
+			...header(100),
+			run('Pose de carrelage', 50, 120), ...figures(126, '12', '30,00 €', '360,00 €'), run('format 60 x 60', 50, 132),
+			run('Dépose', 50, 144), ...figures(150, '1', '90,00 €', '90,00 €'), run('et évacuation', 50, 156),
+		]));
+		expect(texts(rows).slice(1)).toEqual([
+			['Pose de carrelage format 60 x 60', '12', '30,00 €', '360,00 €'],
+			['Dépose et évacuation', '1', '90,00 €', '90,00 €'],
+		]);
+	});
+
+	test('figures on the last line of each description', () => {
+		const rows = rowsOf(page([
+			...header(90),
+			run('Pose de carrelage', 50, 120), run('format 60 x 60', 50, 132), ...figures(132, '12', '30,00 €', '360,00 €'),
+			run('Dépose', 50, 144), run('et évacuation', 50, 156), ...figures(156, '1', '90,00 €', '90,00 €'),
+		]));
+		expect(texts(rows).slice(1)).toEqual([
+			['Pose de carrelage format 60 x 60', '12', '30,00 €', '360,00 €'],
+			['Dépose et évacuation', '1', '90,00 €', '90,00 €'],
+		]);
+	});
+
+	test('names of columns on several lines are one row', () => {
+		const rows = rowsOf(page([
+			run('Désignation', 50, 106), run('Qté', 360, 106, 10, 'right'),
+			run('Prix', 430, 100, 10, 'right'), run('unitaire', 430, 112, 10, 'right'), run('Total', 520, 106, 10, 'right'),
+			run('Plinthes', 50, 140), ...figures(140, '4', '5,00 €', '20,00 €'),
+		]));
+		expect(texts(rows)).toEqual([['Désignation', 'Qté', 'Prix unitaire', 'Total'], ['Plinthes', '4', '5,00 €', '20,00 €']]);
+	});
+
+	test('a total below the table is no part of its last row', () => {
+		const rows = rowsOf(page([
+			...header(100),
+			run('Plinthes', 50, 120), ...figures(120, '4', '5,00 €', '20,00 €'),
+			run('Total HT', 430, 145, 10, 'right'), run('20,00 €', 520, 145, 10, 'right'),
+			run('Merci de votre confiance', 50, 180),
+		]));
+		expect(texts(rows).slice(1)).toEqual([
+			['Plinthes', '4', '5,00 €', '20,00 €'], ['Total HT', '20,00 €'], ['Merci de votre confiance'],
+		]);
+	});
+});
+
+describe('whatever stands on a page', () => {
+	const anyRun = fc
+		.record({
+			text: fc.oneof(
+				fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' }),
+				fc.constantFrom('1 234,50 €', '20 %', '3', 'Total HT', 'שלום עולם', '12,00', 'Désignation', 'a b  c'),
+			),
+			x: fc.integer({ min: 0, max: 500 }),
+			y: fc.integer({ min: 20, max: 800 }),
+			size: fc.integer({ min: 4, max: 30 }),
+		})
+		.filter(({ text }) => text.trim() !== '')
+		.map(({ text, x, y, size }) => run(text, x, y, size));
+	const anyRuns = fc.array(anyRun, { maxLength: 40 });
+	const wordsOf = (rows: readonly Row[]) => rows.flatMap(({ cells }) => cells.flatMap(({ words }) => words.map(({ text }) => text)));
+
+	test('no word is lost and none is doubled', () => {
+		fc.assert(
+			fc.property(anyRuns, (runs) => {
+				const drawn = runs.flatMap(({ text }) => text.split(/\s+/).filter(Boolean));
+				expect(wordsOf(rowsOf(page(runs))).sort()).toEqual(drawn.sort());
+			}),
+			{ numRuns: 300 },
+		);
+	});
+
+	test('the text of a cell is its words, each at its offset', () => {
+		fc.assert(
+			fc.property(anyRuns, (runs) => {
+				for (const cell of rowsOf(page(runs)).flatMap(({ cells }) => [...cells])) {
+					expect(cell.words.map(({ text }) => text).join(' ')).toBe(cell.text);
+					for (const { text, start } of cell.words) expect(cell.text.slice(start, start + text.length)).toBe(text);
+				}
+			}),
+		);
+	});
+
+	test('the order in which runs were drawn changes nothing', () => {
+		const distinct = fc.uniqueArray(anyRun, { maxLength: 30, selector: ({ box, text }) => `${box[0]} ${box[1]} ${text}` });
+		fc.assert(
+			fc.property(distinct, fc.infiniteStream(fc.nat()), (runs, numbers) => {
+				const shuffled = runs.map((each) => [numbers.next().value as number, each] as const).sort(([a], [b]) => a - b);
+				expect(rowsOf(page(shuffled.map(([, each]) => each)))).toEqual(rowsOf(page(runs)));
+			}),
+		);
+	});
+
+	test('moving the whole page moves nothing within it', () => {
+		fc.assert(
+			fc.property(anyRuns, fc.integer({ min: -64, max: 64 }), fc.integer({ min: -64, max: 64 }), (runs, dx, dy) => {
+				const moved = runs.map((each): Run => {
+					const [left, top, right, bottom] = each.box;
+					return { ...each, box: [left + dx, top + dy, right + dx, bottom + dy] };
+				});
+				expect(texts(rowsOf(page(moved)))).toEqual(texts(rowsOf(page(runs))));
+			}),
+		);
+	});
+});
+
+describe('plain text', () => {
+	test('cells stand apart by tabs or two spaces, places are offsets', () => {
+		const text = 'Devis 12\n\nPose de parquet   20 m²\t900,00\r\n';
+		const rows = rowsOfText(text);
+		expect(texts(rows)).toEqual([['Devis 12'], ['Pose de parquet', '20 m²', '900,00']]);
+		const words = rows.flatMap(({ cells }) => cells.flatMap((cell) => [...cell.words]));
+		for (const { text: word, place } of words) {
+			expect('offset' in place && text.slice(place.offset, place.offset + place.quote.length)).toBe(word);
+		}
+	});
+});
