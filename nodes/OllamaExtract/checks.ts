@@ -1,6 +1,8 @@
 import Big from 'big.js';
-import type { Found, HeaderPath, LineFigures, PageReading } from './page';
+import type { Found } from './found';
+import type { HeaderPath, PageReading } from './page';
 import type { Check, CommercialDocument, DocumentLine } from './result';
+import type { LineFigures } from './table';
 
 /** What a check needs beside the data: figures that the two built-in schemas do not hold. Decimal strings, signed. */
 export interface Figures {

@@ -1,4 +1,5 @@
 import Big from 'big.js';
+import { folded, type Language } from './labels';
 
 /** Which mark separates the decimals. */
 export type DecimalMark = ',' | '.';
@@ -21,8 +22,6 @@ export type DateOrder = 'day-first' | 'month-first';
 export type DateReading =
 	| { readonly kind: 'date'; readonly value: string }
 	| { readonly kind: 'ambiguous'; readonly could: readonly string[] };
-
-export type Language = 'fr' | 'de' | 'en';
 
 /**
  * Reads a text that is one printed number, with its sign, percent sign or currency if any: `1 234,56 €`, `1.234,56`,
@@ -71,7 +70,7 @@ export function readDate(text: string, order?: DateOrder): DateReading | null {
 /** The dates printed in a text, with where each begins and ends in it. */
 export function datesIn(text: string, order?: DateOrder): Array<{ start: number; end: number; reading: DateReading }> {
 	const found = [];
-	for (const match of sameLengthPlain(text).matchAll(dateAnywhere)) {
+	for (const match of folded(text).matchAll(dateAnywhere)) {
 		const reading = dateOf(match, order);
 		if (reading !== null) found.push({ start: match.index, end: match.index + match[0].length, reading });
 	}
@@ -86,7 +85,7 @@ export function dateOrderOf(texts: Iterable<string>, language: Language | null):
 	const seen = new Set<DateOrder>();
 	if (language === 'fr' || language === 'de') seen.add('day-first');
 	for (const text of texts) {
-		for (const match of sameLengthPlain(text).matchAll(dateAnywhere)) {
+		for (const match of folded(text).matchAll(dateAnywhere)) {
 			const { first, second, mark } = match.groups ?? {};
 			if (first === undefined || second === undefined || mark === '.') continue;
 			if (Number(first) > 12 && Number(second) <= 12) seen.add('day-first');
@@ -205,16 +204,7 @@ const wholeDate = new RegExp(`^(?:le |du |au |vom |am |den |on )?(?:(?:${weekday
 const dateAnywhere = new RegExp(`(?<![\\p{L}\\d/.-])(?:${someDate})(?![\\p{L}\\d]|[/-]\\d|[.,]\\d)`, 'giu');
 
 function plain(text: string): string {
-	return sameLengthPlain(text).replace(/ +/g, ' ').trim();
-}
-
-/** Lower case without accents, every white space an ordinary blank, each character in its place. */
-function sameLengthPlain(text: string): string {
-	return Array.from(text, (character) => {
-		const base = character.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-		if (/^\s$/.test(character)) return ' ';
-		return base.length === character.length ? base : character;
-	}).join('');
+	return folded(text).replace(/ +/g, ' ').trim();
 }
 
 function dateOf(match: RegExpMatchArray, order: DateOrder | undefined): DateReading | null {

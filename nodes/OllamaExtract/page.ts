@@ -1,11 +1,14 @@
-import type { Row, SourcePlace } from './layout';
+import Big from 'big.js';
+import { readLinesWithoutHead } from './bareLines';
+import { conventionsOf, foundIn, type Ambiguous, type Conventions, type Found } from './found';
+import { sitesIn, slicesAfter, type Site } from './labelled';
+import { labelAt, type Label } from './labels';
+import type { Row } from './layout';
+import { datesIn, readCurrency, readDate } from './numbers';
+import { readParties } from './parties';
 import type { DocumentLine } from './result';
-
-/** A value read from the page, normalised (ISO date, decimal string), with the place of what is printed. */
-export interface Found {
-	readonly value: string;
-	readonly place: SourcePlace;
-}
+import { adjustmentOf, readTables, type Adjustment, type LineFigures, type TableLine } from './table';
+import { readTotals } from './totals';
 
 export type HeaderPath =
 	| 'number'
@@ -23,18 +26,6 @@ export type HeaderPath =
 
 export type DocumentKind = 'devis' | 'invoice';
 
-/** What stands with one line of the document and takes part in its arithmetic. */
-export interface LineFigures {
-	/** Discounts (negative) and charges (positive) on the line. */
-	readonly adjustments: readonly string[];
-	/** The quantity that the unit price stands for, when that is not 1. */
-	readonly priceQuantity: string | null;
-	/** Discount on the line in percent: `10` takes a tenth off. */
-	readonly discountPercent?: string | null;
-	/** False for a line that the sum of lines leaves out: an option, a detail of another line. */
-	readonly counted?: boolean;
-}
-
 /** What the layout reader is sure of. What it is not sure of is absent, or listed as ambiguous with what was seen. */
 export interface PageReading {
 	readonly header: Partial<Record<HeaderPath, Found>>;
@@ -45,23 +36,206 @@ export interface PageReading {
 	readonly taxes: ReadonlyArray<{ readonly rate?: Found; readonly base?: Found; readonly amount?: Found }>;
 	/** Discounts and charges on the whole document, signed: negative lowers the net. */
 	readonly adjustments: readonly Found[];
-	readonly ambiguous: ReadonlyArray<{ readonly path: string; readonly message: string; readonly place: SourcePlace }>;
+	readonly ambiguous: readonly Ambiguous[];
 }
 
 /** Reads the fields of a devis or an invoice from its rows. What it is not sure of stays absent. */
 export function readFields(rows: readonly Row[], kind: DocumentKind): PageReading {
-	const number = rows
-		.flatMap(({ cells }) => cells)
-		.map(({ text, words }) => ({ match: titles[kind].exec(text), word: words[0] }))
-		.find(({ match }) => match !== null);
-	const header: PageReading['header'] =
-		number?.match?.[1] === undefined || number.word === undefined
-			? {}
-			: { number: { value: number.match[1], place: number.word.place } };
-	return { header, lines: [], lineFigures: [], taxes: [], adjustments: [], ambiguous: [] };
+	const conventions = conventionsOf(rows);
+	const tables = readTables(rows, conventions);
+	const free = rows.filter((row) => !tables.used.has(row));
+	const sites = sitesIn(free);
+	const { totals, taxes, ambiguous } = readTotals(free, sites, conventions);
+	const bare = tables.lines.length > 0 ? [] : readLinesWithoutHead(free, [totals.net, totals.gross], conventions);
+	const lines = tables.lines.length > 0 ? tables.lines : bare;
+	const outside = free.flatMap((row) => outsideAdjustment(row, conventions) ?? []);
+	const adjusted = adjustmentsThatFit(lines, [...tables.adjustments, ...outside], totals.net);
+	const header = {
+		...numberAndDate(free, sites, kind, conventions),
+		...one('currency', currencyIn(rows)),
+		...readParties(free, sites),
+		...(totals.net === undefined ? {} : { 'totals.net': totals.net }),
+		...(totals.tax === undefined ? {} : { 'totals.tax': totals.tax }),
+		...(totals.gross === undefined ? {} : { 'totals.gross': totals.gross }),
+	};
+	return {
+		header,
+		lines: lines.map(({ values }) => values),
+		lineFigures: countedFigures(lines, adjusted, totals.net),
+		taxes: tables.taxes.length > 0 ? tables.taxes : taxes,
+		adjustments: adjusted,
+		ambiguous: [...ambiguous, ...tables.unsure],
+	};
 }
 
-const titles: Readonly<Record<DocumentKind, RegExp>> = {
-	devis: /^devis\s*n[°o]\s*:?\s*(\S*\d\S*)/i,
-	invoice: /^facture\s*n[°o]\s*:?\s*(\S*\d\S*)/i,
+function one(path: HeaderPath, found: Found | undefined): Partial<Record<HeaderPath, Found>> {
+	return found === undefined ? {} : { [path]: found };
+}
+
+// ---- number and dates
+
+function numberAndDate(rows: readonly Row[], sites: readonly Site[], kind: DocumentKind, conventions: Conventions) {
+	const number = firstOf(sites, ['number', 'reference'], (site) => numberAfter(rows, site, conventions));
+	const titled = number === undefined ? undefined : dateBehind(number, rows, conventions);
+	const date =
+		firstOf(sites.filter(({ cell }) => !/accord|signature/i.test(cell.text)), ['date'], (site) =>
+			dateAfter(rows, site, conventions),
+		) ??
+		titled ??
+		datePlaced(rows, conventions);
+	const validUntil =
+		firstOf(sites, ['valid-until'], (site) => dateAfter(rows, site, conventions)) ?? untilInText(rows, kind, conventions);
+	return { ...one('number', number), ...one('date', date), ...one('validUntil', validUntil) };
+}
+
+/** The value of the strongest label that has one. Different values behind equal labels settle nothing. */
+function firstOf(sites: readonly Site[], labels: readonly Label[], read: (site: Site) => Found | undefined): Found | undefined {
+	for (const label of labels) {
+		const found = sites.filter((site) => site.label === label).flatMap((site) => read(site) ?? []);
+		if (new Set(found.map(({ value }) => value)).size === 1) return found[0];
+		if (found.length > 1) return undefined;
+	}
+	return undefined;
+}
+
+const numberEnd = /\s+(?:vom|von|du|de|dated|issued|en date|date|le|am|of)(?=\s)|\s[-–—|]\s|[,;]|\s\(/iu;
+
+function numberAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
+	for (const { cell, start, text } of slicesAfter(rows, site)) {
+		const lead = /^[\s:#°.]*/.exec(text)?.[0].length ?? 0;
+		const body = text.slice(lead);
+		const stop = numberEnd.exec(body);
+		const head = (stop === null ? body : body.slice(0, stop.index)).trim();
+		const dated = stop !== null && datesIn(body.slice(stop.index), conventions.dateOrder).length > 0;
+		const value = numberIn(head, dated);
+		if (value === null || readDate(value) !== null) return undefined;
+		return foundIn(cell, start + lead, start + lead + value.length, value);
+	}
+	return undefined;
+}
+
+function numberIn(text: string, whole: boolean): string | null {
+	if (whole && /\d/.test(text) && text.length <= 30 && text.split(/\s+/).length <= 4) return text;
+	const [token] = /^(?:\p{Lu}{1,6} (?=\d))?[\p{L}\d][\p{L}\d/_.#-]*/u.exec(text) ?? [];
+	return token !== undefined && /\d/.test(token) && token.length <= 30 ? token.replace(/[.#-]+$/, '') : null;
+}
+
+function dateAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
+	for (const { cell, start, text } of slicesAfter(rows, site)) {
+		const [first] = datesIn(text, conventions.dateOrder);
+		if (first !== undefined && first.start <= 12) {
+			if (first.reading.kind === 'ambiguous') return undefined;
+			return foundIn(cell, start + first.start, start + first.end, first.reading.value);
+		}
+		if (/\p{L}{3}/u.test(text)) return undefined;
+	}
+	return undefined;
+}
+
+/** The date that follows the number in its title: `Facture F-12 du 22/11/2026`. */
+function dateBehind(number: Found, rows: readonly Row[], conventions: Conventions): Found | undefined {
+	for (const { cells } of rows) {
+		for (const cell of cells) {
+			const at = cell.text.indexOf(number.value);
+			if (at === -1 || foundIn(cell, at, at + number.value.length, number.value).place !== number.place) {
+				const same = at !== -1 && JSON.stringify(foundIn(cell, at, at + number.value.length, '').place) === JSON.stringify(number.place);
+				if (!same) continue;
+			}
+			const rest = cell.text.slice(at + number.value.length);
+			const [date] = datesIn(rest, conventions.dateOrder);
+			if (date === undefined || date.reading.kind === 'ambiguous') return undefined;
+			if (!/^\s*[,-]?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i.test(rest.slice(0, date.start))) return undefined;
+			const start = at + number.value.length + date.start;
+			return foundIn(cell, start, start + date.end - date.start, date.reading.value);
+		}
+	}
+	return undefined;
+}
+
+/** The date of a letter head: `Lyon, le 22 novembre 2026`. Below a mention of the client's agreement it is a signature's. */
+function datePlaced(rows: readonly Row[], conventions: Conventions): Found | undefined {
+	const found: Found[] = [];
+	for (const { cells } of rows) {
+		for (const cell of cells) {
+			if (/bon pour|signature|accord/i.test(cell.text)) return unique(found);
+			const match = /^(?:fait )?(?:à |a )?\p{Lu}[\p{L}' -]{1,30},? (?:le|den|am) (?=\S)/u.exec(cell.text);
+			const [date] = match === null ? [] : datesIn(cell.text.slice(match[0].length), conventions.dateOrder);
+			if (match === null || date?.start !== 0 || date.reading.kind === 'ambiguous') continue;
+			found.push(foundIn(cell, match[0].length, match[0].length + date.end, date.reading.value));
+		}
+	}
+	return unique(found);
+}
+
+function unique(found: readonly Found[]): Found | undefined {
+	return new Set(found.map(({ value }) => value)).size === 1 ? found[0] : undefined;
+}
+
+const untilPhrases: Readonly<Record<DocumentKind, RegExp>> = {
+	devis: /(?:valable|validité|valide|offre|gültig|valid|prix)[^.;]{0,60}?(?:jusqu['’]au|bis(?: zum)?|until) /giu,
+	invoice: /(?:netto bis(?: zum)?|(?:zahlbar|überweisen|begleichen|zahlen)[^.;]{0,60}? bis(?: zum)?|(?:payer|régler|payable)[^.;]{0,40}? (?:avant|au plus tard) le|(?:pay|remit)[^.;]{0,40}? (?:by|until)) /giu,
 };
+
+function untilInText(rows: readonly Row[], kind: DocumentKind, conventions: Conventions): Found | undefined {
+	const found = rows.flatMap(({ cells }) =>
+		cells.flatMap((cell) =>
+			[...cell.text.matchAll(untilPhrases[kind])].flatMap((match): Found[] => {
+				const start = match.index + match[0].length;
+				const [date] = datesIn(cell.text.slice(start), conventions.dateOrder);
+				if (date?.start !== 0 || date.reading.kind === 'ambiguous') return [];
+				return [foundIn(cell, start, start + date.end, date.reading.value)];
+			}),
+		),
+	);
+	return unique(found);
+}
+
+// ---- money
+
+/** The currency, when every amount that states one states the same. */
+function currencyIn(rows: readonly Row[]): Found | undefined {
+	const found = rows.flatMap(({ cells }) =>
+		cells.flatMap((cell) =>
+			[...cell.text.matchAll(/€|£|(?<![\p{L}])(?:EUR|CHF|USD|GBP|euros?|Euros?)(?![\p{L}])|\$/gu)].flatMap((match): Found[] => {
+				const value = readCurrency(match[0]);
+				return value === null ? [] : [foundIn(cell, match.index, match.index + match[0].length, value)];
+			}),
+		),
+	);
+	return unique(found);
+}
+
+function outsideAdjustment(row: Row, conventions: Conventions): Adjustment | null {
+	const [first] = row.cells;
+	return first !== undefined && labelAt(first.text)?.label === 'adjustment' ? adjustmentOf(row, conventions) : null;
+}
+
+/** Discounts with the sign that the arithmetic of the document confirms, else with the one that their words give. */
+function adjustmentsThatFit(lines: readonly TableLine[], adjustments: readonly Adjustment[], net: Found | undefined): Found[] {
+	const asPrinted = adjustments.map(({ found }) => found);
+	const byWord = adjustments.map(({ found, lowers }) =>
+		lowers && new Big(found.value).gt(0) ? { ...found, value: `-${found.value}` } : found,
+	);
+	return [byWord, asPrinted, []].find((each) => addsUp(lines, each, net)) ?? byWord;
+}
+
+function addsUp(lines: readonly TableLine[], adjustments: readonly Found[], net: Found | undefined): boolean {
+	if (net === undefined) return false;
+	const parts = [...lines.flatMap(({ values }) => values.total ?? []), ...adjustments];
+	const sum = parts.reduce((sofar, { value }) => sofar.plus(value), new Big(0));
+	return sum.minus(net.value).abs().lte('0.005');
+}
+
+/** Tells which lines the net is the sum of, where the document's arithmetic tells: options and details may be left out. */
+function countedFigures(lines: readonly TableLine[], adjustments: readonly Found[], net: Found | undefined): LineFigures[] {
+	const positions = new Set(lines.flatMap(({ position }) => position ?? []));
+	const parents = new Set([...positions].map((position) => position.replace(/\.?[^.]+$/, '')));
+	const choices: ReadonlyArray<(line: TableLine) => boolean> = [
+		() => true,
+		({ optional }) => !optional,
+		({ position }) => position === null || !parents.has(position),
+		({ position }) => position === null || !positions.has(position.replace(/\.?[^.]+$/, '')),
+	];
+	const counted = choices.find((choice) => addsUp(lines.filter(choice), adjustments, net)) ?? (() => true);
+	return lines.map((line) => (counted(line) ? line.figures : { ...line.figures, counted: false }));
+}

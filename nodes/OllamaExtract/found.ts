@@ -1,0 +1,90 @@
+import { languageOf, type Language } from './labels';
+import type { Cell, Row, SourcePlace } from './layout';
+import { dateOrderOf, decimalMarkOf, readNumber, type DateOrder, type DecimalMark } from './numbers';
+import type { Box } from './result';
+
+/** A value read from the page, normalised (ISO date, decimal string), with the place of what is printed. */
+export interface Found {
+	readonly value: string;
+	readonly place: SourcePlace;
+}
+
+/** How one document writes: settled once from all its text, used for every value in it. */
+export interface Conventions {
+	readonly language: Language | null;
+	readonly decimalMark: DecimalMark | undefined;
+	readonly dateOrder: DateOrder | undefined;
+}
+
+/** A number printed in a text: where it stands and each decimal that it could be. */
+export interface Printed {
+	readonly start: number;
+	readonly end: number;
+	readonly could: readonly string[];
+	readonly percent: boolean;
+	readonly currency: string | null;
+}
+
+/** The conventions that the rows of a document prove. */
+export function conventionsOf(rows: readonly Row[]): Conventions {
+	const texts = rows.flatMap(({ cells }) => cells.map(({ text }) => text));
+	const language = languageOf(texts);
+	const numbers = texts.flatMap((text) => [...text.matchAll(anyNumber)].map(([number]) => number));
+	return { language, decimalMark: decimalMarkOf(numbers), dateOrder: dateOrderOf(texts, language) };
+}
+
+/** The numbers printed in a text, from left to right. Digits inside words, references, dates and times are none. */
+export function numbersIn(text: string, decimalMark: DecimalMark | undefined): Printed[] {
+	return [...text.matchAll(anyNumber)].flatMap((match) => {
+		const reading = readNumber(match[0], decimalMark);
+		if (reading === null) return [];
+		const start = match.index + (match[0].length - match[0].trimStart().length);
+		const could = reading.kind === 'number' ? [reading.value] : reading.could;
+		const percent = reading.kind === 'number' && reading.percent;
+		return [{ start, end: match.index + match[0].trimEnd().length, could, percent, currency: reading.currency }];
+	});
+}
+
+/** A value with the place of the words of the cell that hold the characters from `start` to `end`. */
+export function foundIn(cell: Cell, start: number, end: number, value: string): Found {
+	const words = cell.words.filter((word) => word.start < end && word.start + word.text.length > start);
+	const [first = cell.words[0]] = words;
+	const last = words.at(-1) ?? first;
+	if (first === undefined || last === undefined) throw new RangeError(`no words between ${start} and ${end}`);
+	const quote = cell.text.slice(first.start, last.start + last.text.length);
+	if (!('page' in first.place)) return { value, place: { ...first.place, quote } };
+	const boxes = words.flatMap(({ place }) => ('box' in place ? [place.box] : []));
+	return { value, place: { page: first.place.page, box: around(boxes, first.place.box), quote } };
+}
+
+/** The whole cell as a value, its text as printed. */
+export function foundCell(cell: Cell): Found {
+	return foundIn(cell, 0, cell.text.length, cell.text.trim());
+}
+
+const digits = "(?:\\d{1,3}(?:[ \\u00a0\\u202f\\u2009]\\d{3})+(?![\\d])(?:[.,]\\d+)?|\\d+(?:[.,'’]\\d+)*)";
+const currency = '(?:€|euros?|eur|us\\$|\\$|£|gbp|chf|usd)';
+const anyNumber = new RegExp(
+	`(?<![\\p{L}\\d.,/°#_'’-])(?:\\((?=[^()]*\\d[^()]*\\)))?(?:[-−–+] ?)?(?:${currency}[ \\u00a0\\u202f]?)?(?:[-−–] ?)?${digits}` +
+		`(?![\\d/_°:]|[-.,]\\d)(?:[ \\u00a0\\u202f]?(?:${currency}(?![\\p{L}])|%))?(?!\\p{L})(?:[-−–](?![ \\d\\p{L}]))?\\)?`,
+	'giu',
+);
+
+function around(boxes: readonly Box[], first: Box): Box {
+	return boxes.reduce<Box>(
+		([left, top, right, bottom], [l, t, r, b]) => [
+			Math.min(left, l),
+			Math.min(top, t),
+			Math.max(right, r),
+			Math.max(bottom, b),
+		],
+		first,
+	);
+}
+
+/** A value that could be several things: which one, and where it stands. */
+export interface Ambiguous {
+	readonly path: string;
+	readonly message: string;
+	readonly place: SourcePlace;
+}

@@ -1,0 +1,407 @@
+import Big from 'big.js';
+import { foundIn, numbersIn, type Conventions, type Found, type Printed } from './found';
+import { columnOf, folded, labelAt, type Column } from './labels';
+import type { Cell, Row } from './layout';
+import type { DocumentLine } from './result';
+
+/** What stands with one line of a document and takes part in its arithmetic. */
+export interface LineFigures {
+	/** Discounts (negative) and charges (positive) on the line. */
+	readonly adjustments: readonly string[];
+	/** The quantity that the unit price stands for, when that is not 1. */
+	readonly priceQuantity: string | null;
+	/** Discount on the line in percent: `10` takes a tenth off. */
+	readonly discountPercent?: string | null;
+	/** False for a line that the sum of lines leaves out: an option, a detail of another line. */
+	readonly counted?: boolean;
+}
+
+export interface TableLine {
+	readonly values: Partial<Record<keyof DocumentLine, Found>>;
+	readonly figures: LineFigures;
+	/** The printed position (`1.2`), when a column holds it. */
+	readonly position: string | null;
+	readonly optional: boolean;
+}
+
+/** A discount or charge on the whole document. `lowers` when its words say that it is taken off, whatever its sign. */
+export interface Adjustment {
+	readonly found: Found;
+	readonly lowers: boolean;
+}
+
+export interface TableReading {
+	readonly lines: readonly TableLine[];
+	readonly taxes: ReadonlyArray<{ readonly rate?: Found; readonly base?: Found; readonly amount?: Found }>;
+	readonly adjustments: readonly Adjustment[];
+	/** The rows that belong to the table of lines or of taxes, heads included. */
+	readonly used: ReadonlySet<Row>;
+	readonly unsure: ReadonlyArray<{ readonly path: string; readonly message: string; readonly place: Found['place'] }>;
+}
+
+/** Reads the table of lines and the table of taxes, by the heads of their columns, over as many pages as they take. */
+export function readTables(rows: readonly Row[], conventions: Conventions): TableReading {
+	const state = {
+		lines: [] as TableLine[],
+		taxes: [] as Array<TableReading['taxes'][number]>,
+		adjustments: [] as Adjustment[],
+		used: new Set<Row>(),
+		unsure: [] as Array<TableReading['unsure'][number]>,
+	};
+	let table: Head | null = null;
+	let optional = false;
+	for (const row of rows) {
+		const head = headOf(row);
+		if (head !== null) {
+			table = head;
+			state.used.add(row);
+			continue;
+		}
+		if (table === null) continue;
+		if (table.kind === 'taxes') {
+			const tax = taxOf(row, table, conventions);
+			if (tax === 'end') table = null;
+			else if (tax !== null) {
+				state.taxes.push(tax);
+				state.used.add(row);
+			}
+			continue;
+		}
+		const kind = rowKind(row, table, conventions);
+		if (kind === 'totals') {
+			table = null;
+			continue;
+		}
+		if (kind === 'title') optional = isOptional(row.cells[0]?.text ?? '');
+		if (kind === 'subtotal') {
+			optional = false;
+			state.used.add(row);
+		}
+		if (kind === 'adjustment') {
+			const adjustment = adjustmentOf(row, conventions);
+			if (adjustment !== null) state.adjustments.push(adjustment);
+			state.used.add(row);
+		}
+		if (kind === 'line') {
+			const { unsure, ...line } = lineOf(row, table, conventions);
+			state.unsure.push(...unsure.map((one) => ({ ...one, path: `lines.${state.lines.length}.${one.path}` })));
+			state.lines.push({ ...line, optional: optional || isOptional(line.values.description?.value ?? '') });
+			state.used.add(row);
+		}
+	}
+	return state;
+}
+
+/** True for a title or a line that the client may leave out: an option, a variant. */
+export function isOptional(text: string): boolean {
+	return /^(?:\W*|\d[\d.]* )(?:en )?(?:options?|variantes?|alternativ|optional|bedarfsposition|eventualposition)(?![\p{L}])/u.test(folded(text));
+}
+
+/** A discount or a charge on the whole document as printed, from a row that announces one: the last amount of the row. */
+export function adjustmentOf(row: Row, conventions: Conventions): Adjustment | null {
+	const text = folded(row.cells.map((cell) => cell.text).join(' '));
+	const amounts = row.cells.flatMap((cell) =>
+		numbersIn(cell.text, conventions.decimalMark)
+			.filter(({ percent }) => !percent)
+			.map((printed) => ({ cell, printed })),
+	);
+	const withDecimals = amounts.filter(({ printed }) => printed.could.some((value) => value.includes('.')));
+	const last = (withDecimals.length > 0 ? withDecimals : amounts).at(-1);
+	const [value, ...others] = last?.printed.could ?? [];
+	if (last === undefined || value === undefined || others.length > 0) return null;
+	const lowers = /^\W*(?:\S+ )?(?:remise|rabais|ristourne|escompte|abzgl|abzuglich|rabatt|nachlass|skonto|discount|allowance|rebate|sondernachlass)/.test(text);
+	return { found: foundIn(last.cell, last.printed.start, last.printed.end, value), lowers };
+}
+
+interface HeadColumn {
+	readonly column: Column;
+	readonly left: number;
+	readonly right: number;
+	readonly head: string;
+}
+
+interface Head {
+	readonly kind: 'lines' | 'taxes';
+	readonly columns: readonly HeadColumn[];
+}
+
+const taxWord = /\b(?:tva|t\.v\.a\.?|taxes?|ust|mwst|umsatzsteuer|steuer\w*|vat|tax)\b/;
+
+function headOf(row: Row): Head | null {
+	const columns = row.cells.flatMap((cell): HeadColumn[] => {
+		const column = columnOf(cell.text);
+		return column === null ? [] : [{ column, left: cell.left, right: cell.right, head: folded(cell.text) }];
+	});
+	if (row.cells.some(({ text }) => /\d[\d .,]*(?:€|[.,]\d{2}\b)/.test(text))) return null;
+	const has = (...wanted: Column[]) => columns.some(({ column }) => wanted.includes(column));
+	const taxed = row.cells.some(({ text }) => taxWord.test(folded(text)));
+	const whole = row.cells.map(({ text }) => text).join(' ');
+	if (taxed && columns.length >= 2 && !has('quantity', 'unitPrice') && (has('base', 'vatAmount') || isTaxHead(row))) {
+		return { kind: 'taxes', columns: taxColumns(row) };
+	}
+	if (columns.length < 2 || columns.length < row.cells.length / 2 || whole.length > 220) return null;
+	const priced = has('total', 'totalWithTax', 'unitPrice', 'price');
+	if (!priced || (!has('description') && !(has('quantity') && has('unitPrice', 'price')))) return null;
+	return { kind: 'lines', columns: settled(columns) };
+}
+
+/** `Taxe | Base | Montant`, `VAT | Net amount | VAT amount`: tax first, then what is taxed and the tax. */
+function isTaxHead(row: Row): boolean {
+	const [first] = row.cells;
+	return first !== undefined && row.cells.length === 3 && taxWord.test(folded(first.text)) && columnOf(first.text) === 'vatRate';
+}
+
+function taxColumns(row: Row): HeadColumn[] {
+	const known = row.cells.map((cell): HeadColumn => {
+		const head = folded(cell.text);
+		const column = columnOf(cell.text);
+		const amount = /betrag|amount|montant|steuer ?$|tva ?$/.test(head);
+		if (column === 'vatAmount' || (column === 'total' && !/net|ht\b/.test(head))) return { column: 'vatAmount', left: cell.left, right: cell.right, head };
+		if (/warenwert|abschlag|art |kategorie|code|motif|detail/.test(head)) return { column: 'reference', left: cell.left, right: cell.right, head };
+		if (column === 'base' || /net|\bht\b|basis/.test(head)) return { column: 'base', left: cell.left, right: cell.right, head };
+		if (column === 'vatRate' || /%|taux|satz|rate/.test(head)) return { column: 'vatRate', left: cell.left, right: cell.right, head };
+		return { column: amount ? 'vatAmount' : 'reference', left: cell.left, right: cell.right, head };
+	});
+	return known;
+}
+
+/** Decides what a column headed only `Prix`, `Price` or `Montant` holds, from its neighbours. */
+function settled(columns: readonly HeadColumn[]): HeadColumn[] {
+	const description = columns.findIndex(({ column }) => column === 'description');
+	let result = columns.map((column, index) =>
+		column.column === 'total' && /^(?:amount|montant|nombre)$/.test(column.head.trim()) && index < description
+			? { ...column, column: 'quantity' as const }
+			: column,
+	);
+	const has = (column: Column) => result.some((one) => one.column === column);
+	const prices = result.filter(({ column }) => column === 'price');
+	result = result.map((column) => {
+		if (column.column !== 'price') return column;
+		const last = column === prices.at(-1);
+		const total = !has('total') && last && (has('unitPrice') || prices.length > 1 || !has('quantity'));
+		return { ...column, column: total ? ('total' as const) : ('unitPrice' as const) };
+	});
+	return result;
+}
+
+type RowKind = 'line' | 'subtotal' | 'adjustment' | 'totals' | 'title' | 'other';
+
+function rowKind(row: Row, head: Head, conventions: Conventions): RowKind {
+	const cells = columned(row, head);
+	const amounts = (column: Column) =>
+		(cells.get(column) ?? []).flatMap((cell) => numbersIn(cell.text, conventions.decimalMark));
+	const total = [...amounts('total'), ...amounts('totalWithTax')].some(({ percent }) => !percent);
+	const priced = amounts('quantity').length > 0 && amounts('unitPrice').length > 0;
+	const first = row.cells.find(({ text }) => /\p{L}{2}/u.test(text));
+	const label = first === undefined ? null : labelAt(first.text);
+	const anyAmount = row.cells.some(({ text }) => numbersIn(text, conventions.decimalMark).some(({ percent }) => !percent));
+	if (first !== undefined && label !== null && !priced) {
+		const rest = folded(first.text.slice(label.end)).replace(/[\d\s.,€%()-]|eur/g, '');
+		if (label.label === 'subtotal') return 'subtotal';
+		if (label.label === 'adjustment') return total || anyAmount ? 'adjustment' : 'other';
+		if (['net', 'tax', 'gross', 'due', 'total'].includes(label.label)) {
+			if (rest === '' || label.label === 'tax') return 'totals';
+			if (/^total\b/.test(folded(first.text))) return 'subtotal';
+		}
+		if (label.label === 'other-amount' || label.label === 'other-party') return 'other';
+	}
+	if (first !== undefined && (total || priced)) return describedBy(row, cells) === undefined ? 'other' : 'line';
+	return row.cells.length === 1 && !anyAmount ? 'title' : 'other';
+}
+
+function describedBy(row: Row, cells: ReadonlyMap<Column, Cell[]>): Cell | undefined {
+	const letters = (cell: Cell) => cell.text.match(/\p{L}/gu)?.length ?? 0;
+	const described = (cells.get('description') ?? []).filter((cell) => letters(cell) >= 2);
+	const candidates = described.length > 0 ? described : [...(cells.get('reference') ?? []), ...(cells.get('position') ?? [])];
+	const [best] = candidates.filter((cell) => letters(cell) >= 2).toSorted((a, b) => letters(b) - letters(a));
+	if (best !== undefined) return best;
+	const [first] = row.cells;
+	return first !== undefined && letters(first) >= 3 && ![...cells.values()].flat().includes(first) ? first : undefined;
+}
+
+/** Puts each cell of a row under the head that it lines up with best. */
+function columned(row: Row, head: Head): Map<Column, Cell[]> {
+	const cells = new Map<Column, Cell[]>();
+	for (const cell of row.cells) {
+		const width = Math.max(1, (cell.right - cell.left) / Math.max(1, cell.text.length));
+		const numeric = /^[^\p{L}]*\d[^\p{L}]*(?:eur|chf|€)?$/iu.test(cell.text);
+		const scored = head.columns.map((column) => {
+			const overlap = Math.min(cell.right, column.right) - Math.max(cell.left, column.left);
+			const apart = Math.min(
+				Math.abs(cell.left - column.left),
+				Math.abs(cell.right - column.right),
+				Math.abs(cell.left + cell.right - column.left - column.right) / 2,
+			);
+			const wordy = column.column === 'description' || column.column === 'reference';
+			const misfit = numeric === wordy && column.column !== 'unit' && column.column !== 'position' ? 12 : 0;
+			return { column, distance: (overlap > 0 ? apart / 4 : Math.min(apart, -overlap) + 4 * width) / width + misfit };
+		});
+		const [best] = scored.toSorted((a, b) => a.distance - b.distance);
+		if (best === undefined || best.distance > 60) continue;
+		cells.set(best.column.column, [...(cells.get(best.column.column) ?? []), cell]);
+	}
+	return cells;
+}
+
+interface Candidate {
+	readonly cell: Cell;
+	readonly printed: Printed;
+	readonly value: string;
+}
+
+function lineOf(row: Row, head: Head, conventions: Conventions) {
+	const cells = columned(row, head);
+	const described = describedBy(row, cells);
+	const numbers = (column: Column): Candidate[] =>
+		(cells.get(column) ?? []).flatMap((cell) =>
+			numbersIn(cell.text, conventions.decimalMark).flatMap((printed) =>
+				printed.could.map((value) => ({ cell, printed, value })),
+			),
+		);
+	const amounts = (column: Column) => numbers(column).filter(({ printed }) => !printed.percent);
+	const totals = amounts('total').length > 0 ? amounts('total') : amounts('totalWithTax');
+	const discount = discountOf(cells.get('discount') ?? [], conventions);
+	const unitCell = cells.get('unit')?.[0];
+	const perUnit = unitCell === undefined ? null : /^(\d+)\s*(\p{L}.*)$/u.exec(unitCell.text.trim());
+	const chosen = chooseByArithmetic(amounts('quantity'), amounts('unitPrice'), totals, discount, perUnit?.[1] ?? null);
+	const values: Partial<Record<keyof DocumentLine, Found>> = {};
+	const unsure: Array<{ path: string; message: string; place: Found['place'] }> = [];
+	const place = (candidate: Candidate) =>
+		foundIn(candidate.cell, candidate.printed.start, candidate.printed.end, candidate.value);
+	if (described !== undefined) values.description = descriptionIn(described);
+	for (const key of ['quantity', 'unitPrice', 'total'] as const) {
+		const { choice, among } = chosen[key];
+		if (choice !== null) values[key] = place(choice);
+		else if (among[0] !== undefined) {
+			const message = `could be ${[...new Set(among.map(({ value }) => value))].join(' or ')}`;
+			unsure.push({ path: key, message, place: place(among[0]).place });
+		}
+	}
+	const unit = unitOf(unitCell, perUnit?.[2], chosen.quantity.choice);
+	if (unit !== null) values.unit = unit;
+	const rates = numbers('vatRate').filter(({ value }) => new Big(value).gte(0) && new Big(value).lte(100));
+	if (rates.length === 1 && rates[0] !== undefined) values.vatRate = { ...place(rates[0]), value: decimal(rates[0].value) };
+	const position = cells.get('position')?.[0]?.text.trim() ?? null;
+	return {
+		values,
+		unsure,
+		position: position !== null && /^\d+(?:\.\d+)*\.?$/.test(position) ? position.replace(/\.$/, '') : null,
+		figures: {
+			adjustments: discount.amounts,
+			priceQuantity: chosen.priceQuantity,
+			discountPercent: discount.percent,
+		},
+	};
+}
+
+function descriptionIn(cell: Cell): Found {
+	const [prefix = ''] = /^(?:\d{1,3}(?:\.\d{1,3})+\.?|[-•*▪–])\s+(?=\p{L})/u.exec(cell.text) ?? [];
+	return foundIn(cell, prefix.length, cell.text.length, cell.text.slice(prefix.length).trim());
+}
+
+function unitOf(cell: Cell | undefined, afterNumber: string | undefined, quantity: Candidate | null): Found | null {
+	if (cell !== undefined) {
+		const text = afterNumber ?? cell.text.trim();
+		if (!/\p{L}/u.test(text) || text.length > 20) return null;
+		return foundIn(cell, cell.text.indexOf(text), cell.text.indexOf(text) + text.length, text);
+	}
+	if (quantity === null) return null;
+	const rest = quantity.cell.text.slice(quantity.printed.end);
+	const unit = /^\s*(\p{L}[\p{L}²³\d.()/ ]{0,14})\s*$/u.exec(rest)?.[1]?.trim();
+	if (unit === undefined || unit.toLowerCase() === 'x') return null;
+	const start = quantity.printed.end + rest.indexOf(unit);
+	return foundIn(quantity.cell, start, start + unit.length, unit);
+}
+
+interface Discount {
+	readonly percent: string | null;
+	readonly amounts: readonly string[];
+}
+
+function discountOf(cells: readonly Cell[], conventions: Conventions): Discount {
+	const numbers = cells.flatMap((cell) => numbersIn(cell.text, conventions.decimalMark));
+	const percents = numbers.filter(({ percent }) => percent).flatMap(({ could }) => could);
+	const amounts = numbers.filter(({ percent, could }) => !percent && could.length === 1).flatMap(({ could }) => could);
+	const [percent] = percents;
+	if (percent !== undefined && percents.length === 1) return { percent: new Big(percent).abs().toFixed(), amounts: [] };
+	return { percent: null, amounts };
+}
+
+/** Of all that a line's cells could say, what its arithmetic confirms; a cell with a single reading stands by itself. */
+function chooseByArithmetic(
+	quantities: readonly Candidate[],
+	prices: readonly Candidate[],
+	totals: readonly Candidate[],
+	discount: Discount,
+	per: string | null,
+) {
+	const pers = per === null ? ['1'] : ['1', per];
+	const fits: Array<{ quantity: Candidate; price: Candidate; total: Candidate; per: string }> = [];
+	for (const quantity of quantities) {
+		for (const price of prices) {
+			for (const total of totals) {
+				for (const divisor of pers) {
+					if (holds(quantity.value, price.value, total.value, divisor, discount)) {
+						fits.push({ quantity, price, total, per: divisor });
+					}
+				}
+			}
+		}
+	}
+	const choose = (among: readonly Candidate[], key: 'quantity' | 'price' | 'total') => {
+		const values = new Set(fits.map((fit) => fit[key].value));
+		const confirmed = fits[0];
+		if (confirmed !== undefined && values.size === 1) return { choice: confirmed[key], among };
+		const single = new Set(among.map(({ value }) => value)).size === 1;
+		return { choice: single ? (among[0] ?? null) : null, among };
+	};
+	return {
+		quantity: choose(quantities, 'quantity'),
+		unitPrice: choose(prices, 'price'),
+		total: choose(totals, 'total'),
+		priceQuantity: fits[0] !== undefined && fits[0].per !== '1' ? fits[0].per : null,
+	};
+}
+
+function holds(quantity: string, price: string, total: string, per: string, discount: Discount): boolean {
+	if (new Big(per).eq(0)) return false;
+	const gross = new Big(quantity).times(price).div(per);
+	const net = discount.percent === null ? gross : gross.times(new Big(100).minus(discount.percent)).div(100);
+	const adjusted = discount.amounts.reduce((sum, amount) => sum.plus(amount), net);
+	return [gross, adjusted].some((expected) => expected.abs().minus(new Big(total).abs()).abs().lte('0.005'));
+}
+
+/** One row of the tax table, null for a row without figures, `end` when the table is over. */
+function taxOf(row: Row, head: Head, conventions: Conventions): TableReading['taxes'][number] | 'end' | null {
+	const [firstCell] = row.cells;
+	const label = firstCell === undefined ? null : labelAt(firstCell.text);
+	const cells = columned(row, head);
+	const amount = (column: Column) => {
+		const numbers = (cells.get(column) ?? []).flatMap((cell) =>
+			numbersIn(cell.text, conventions.decimalMark).map((printed) => ({ cell, printed })),
+		);
+		const [only, ...more] = numbers;
+		const [value, ...others] = only?.printed.could ?? [];
+		if (only === undefined || value === undefined || more.length > 0 || others.length > 0) return undefined;
+		return foundIn(only.cell, only.printed.start, only.printed.end, value);
+	};
+	const [rate, base, taxAmount] = [amount('vatRate'), amount('base'), amount('vatAmount')];
+	if (label !== null && ['net', 'gross', 'due', 'total', 'subtotal', 'other-amount'].includes(label.label)) {
+		return base !== undefined && rate !== undefined ? { rate: shortened(rate), base } : 'end';
+	}
+	if (base === undefined && taxAmount === undefined) return null;
+	return {
+		...(rate === undefined ? {} : { rate: shortened(rate) }),
+		...(base === undefined ? {} : { base }),
+		...(taxAmount === undefined ? {} : { amount: taxAmount }),
+	};
+}
+
+function shortened(rate: Found): Found {
+	return { ...rate, value: decimal(rate.value) };
+}
+
+/** A rate without the zeros that pad it: `20.00` is `20`, `5.50` is `5.5`. */
+function decimal(value: string): string {
+	return new Big(value).toFixed();
+}

@@ -1,0 +1,153 @@
+import Big from 'big.js';
+import { foundIn, numbersIn, type Ambiguous, type Conventions, type Found } from './found';
+import { folded } from './labels';
+import { slicesAfter, type Site } from './labelled';
+import type { Row } from './layout';
+
+export interface Totals {
+	readonly net?: Found;
+	readonly tax?: Found;
+	readonly gross?: Found;
+}
+
+export interface TotalsReading {
+	readonly totals: Totals;
+	/** Taxes by rate that are printed as rows of the totals: `TVA 20 % : 84,00 €`. */
+	readonly taxes: ReadonlyArray<{ readonly rate?: Found; readonly base?: Found; readonly amount?: Found }>;
+	readonly ambiguous: readonly Ambiguous[];
+}
+
+/**
+ * Reads net, tax and gross from their labels. Where a label stands several times with several amounts, the reading is
+ * the one whose net and tax add up to its gross; none of them when that does not settle it.
+ */
+export function readTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): TotalsReading {
+	const printed = {
+		net: amountsOf(rows, sites, ['net'], conventions),
+		tax: taxesOf(rows, sites, conventions),
+		gross: amountsOf(rows, sites, ['gross'], conventions),
+		total: amountsOf(rows, sites, ['total'], conventions),
+		due: amountsOf(rows, sites, ['due'], conventions),
+		subtotal: amountsOf(rows, sites, ['subtotal'], conventions),
+	};
+	const taxes = printed.tax.filter(({ rate }) => rate !== undefined);
+	const untaxed = rows.some(({ cells }) => cells.some(({ text }) => withoutTax.test(folded(text))));
+	const paid = sites.some(({ label, cell }) => label === 'other-amount' && /^(?:acompte|deja|avance|bereits|erhaltene|anzahlung|prepaid|paid|deposit)/.test(folded(cell.text)));
+	const strong = { net: printed.net, tax: printed.tax.map(({ amount }) => amount), gross: printed.gross };
+	const weak = {
+		net: [...printed.total, ...printed.subtotal],
+		tax: [],
+		gross: [...printed.total, ...printed.due],
+	};
+	const sum =
+		sumOf(strong.net, strong.tax, strong.gross) ??
+		sumOf([...strong.net, ...weak.net], strong.tax, [...strong.gross, ...weak.gross]);
+	if (sum !== null) return { totals: sum, taxes, ambiguous: [] };
+	const ambiguous: Ambiguous[] = [];
+	const one = (path: keyof Totals, found: readonly Found[]): Found | undefined => {
+		const values = [...new Map(found.map((each) => [new Big(each.value).toFixed(), each])).values()];
+		const [first] = values;
+		if (values.length > 1 && first !== undefined) {
+			const message = `could be ${values.map(({ value }) => value).join(' or ')}`;
+			ambiguous.push({ path: `totals.${path}`, message, place: first.place });
+		}
+		return values.length === 1 ? first : undefined;
+	};
+	const net = one('net', strong.net);
+	const bareTax = printed.tax.filter(({ rate }) => rate === undefined).map(({ amount }) => amount);
+	const tax = bareTax.length > 0 ? one('tax', bareTax) : strong.tax.length === 1 ? strong.tax[0] : undefined;
+	const whole = [...printed.total, ...(paid ? [] : printed.due)];
+	const gross = one('gross', strong.gross) ?? (strong.gross.length === 0 && (untaxed || net === undefined) ? one('gross', whole) : undefined);
+	const totals = {
+		...present('net', net ?? (untaxed && strong.net.length === 0 ? gross : undefined)),
+		...present('tax', tax),
+		...present('gross', gross ?? (untaxed && strong.gross.length === 0 ? net : undefined)),
+	};
+	return { totals, taxes, ambiguous };
+}
+
+/** The statements by which a French seller says that no tax is charged. */
+const withoutTax = /t\.?v\.?a\.? non applicable|293 ?b|franchise (?:en base )?de (?:t\.?v\.?a|taxe)|exoneree? de t\.?v\.?a|kleinunternehmer|§ ?19 ustg/;
+
+function present<K extends keyof Totals>(key: K, found: Found | undefined): Partial<Record<K, Found>> {
+	return found === undefined ? {} : ({ [key]: found } as Partial<Record<K, Found>>);
+}
+
+function amountsOf(
+	rows: readonly Row[],
+	sites: readonly Site[],
+	labels: ReadonlyArray<Site['label']>,
+	conventions: Conventions,
+): Found[] {
+	return sites.filter(({ label }) => labels.includes(label)).flatMap((site) => amountAfter(rows, site, conventions) ?? []);
+}
+
+function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
+	const rest = folded(site.cell.text.slice(site.end)).replace(/\(.*?\)|[\d\s.,€%:=+-]|eur|chf|ht|ttc/g, '');
+	if (rest.length > 12) return undefined;
+	for (const { cell, start, text } of slicesAfter(rows, site)) {
+		const numbers = numbersIn(text, conventions.decimalMark).filter(({ percent, could }) => !percent && could.length === 1);
+		const [only, ...more] = numbers;
+		const [value] = only?.could ?? [];
+		if (more.length > 0) return undefined;
+		if (only !== undefined && value !== undefined && looksLikeMoney(text, value)) {
+			return foundIn(cell, start + only.start, start + only.end, value);
+		}
+		if (/\p{L}{3}/u.test(text)) return undefined;
+	}
+	return undefined;
+}
+
+/** An amount alone in its place: nothing beside it but a currency. */
+function looksLikeMoney(text: string, value: string): boolean {
+	return new Big(value).abs().lt('1e10') && folded(text).replace(/[\d\s.,'()€$£:=+−–-]|eur(?:os?)?|chf|usd|gbp|ht|ttc/g, '') === '';
+}
+
+function taxesOf(rows: readonly Row[], sites: readonly Site[], conventions: Conventions) {
+	return sites
+		.filter(({ label }) => label === 'tax')
+		.flatMap((site) => {
+			const slices = slicesAfter(rows, site);
+			const sameRow = slices.filter(({ cell }) => site.row.cells.includes(cell));
+			const read = (from: typeof slices) =>
+				from.flatMap(({ cell, start, text }) =>
+					numbersIn(text, conventions.decimalMark)
+						.filter(({ could }) => could.length === 1)
+						.map((printed) => ({
+							percent: printed.percent,
+							found: foundIn(cell, start + printed.start, start + printed.end, printed.could[0] ?? ''),
+						})),
+				);
+			const numbers = read(sameRow).length > 0 ? read(sameRow) : read(slices.slice(0, 1));
+			const rates = numbers.filter(({ percent }) => percent).map(({ found }) => found);
+			const amounts = numbers.filter(({ percent }) => !percent).map(({ found }) => found);
+			const amount = amounts.at(-1);
+			if (amount === undefined || amounts.length > 2 || rates.length > 1) return [];
+			const [rate] = rates;
+			const base = amounts.length === 2 ? amounts[0] : undefined;
+			if (base !== undefined && rate === undefined) return [];
+			return [
+				{
+					amount,
+					...(rate === undefined ? {} : { rate: { ...rate, value: new Big(rate.value).toFixed() } }),
+					...(base === undefined ? {} : { base }),
+				},
+			];
+		});
+}
+
+/** The only net, tax and gross that add up; null when none do, or several different ones. */
+function sumOf(nets: readonly Found[], taxes: readonly Found[], grosses: readonly Found[]): Totals | null {
+	const sums = new Map<string, Required<Totals>>();
+	for (const net of nets) {
+		for (const tax of taxes) {
+			for (const gross of grosses) {
+				if (!new Big(net.value).plus(tax.value).eq(gross.value)) continue;
+				const key = [net, tax, gross].map(({ value }) => new Big(value).toFixed()).join(' ');
+				if (!sums.has(key)) sums.set(key, { net, tax, gross });
+			}
+		}
+	}
+	const [only] = sums.values();
+	return sums.size === 1 && only !== undefined ? only : null;
+}
