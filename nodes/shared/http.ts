@@ -126,7 +126,7 @@ function asLocalAiError(
 	if (signal.aborted) {
 		return new LocalAiError('cancelled', `The request to ${service} was cancelled`, { hint: 'Run it again if it is still wanted.' });
 	}
-	const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown cause';
+	const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown cause';
 	const refused = ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ETIMEDOUT'].includes(code);
 	return new LocalAiError(
 		'unreachable',

@@ -159,9 +159,12 @@ function client(server: OllamaServer, timeoutMs: number, signal: AbortSignal | u
 		maxReplyBytes,
 		...(signal ? { signal } : {}),
 	});
+	const url = baseUrl(server.baseUrl);
+	const authorization = server.apiKey ? `Bearer ${server.apiKey}` : basic(url);
+	[url.username, url.password] = ['', ''];
 	return new Ollama({
-		host: baseUrl(server.baseUrl),
-		headers: server.apiKey ? { Authorization: `Bearer ${server.apiKey}` } : {},
+		host: url.href.replace(/\/+$/, ''),
+		headers: authorization === undefined ? {} : { Authorization: authorization },
 		fetch: async (input, init) => {
 			const response = await within(input, init);
 			if (!response.ok) throw refusal(response, await response.text(), model);
@@ -174,16 +177,22 @@ function client(server: OllamaServer, timeoutMs: number, signal: AbortSignal | u
 	});
 }
 
-function baseUrl(text: string): string {
+function baseUrl(text: string): URL {
 	try {
 		const url = new URL(text);
-		if (url.protocol === 'http:' || url.protocol === 'https:') return url.href.replace(/\/+$/, '');
+		if (url.protocol === 'http:' || url.protocol === 'https:') return url;
 	} catch {
 		// Falls through to the error below, which names the mistake better than the URL parser does.
 	}
 	throw new LocalAiError('configuration', 'The base URL of Ollama is not an http or https address', {
 		hint: 'In the Ollama credential, write it like http://127.0.0.1:11434.',
 	});
+}
+
+/** A user and password in the address are sent as a header: kept in the address, they would stand in logs. */
+function basic({ username, password }: URL): string | undefined {
+	if (username === '' && password === '') return undefined;
+	return `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`;
 }
 
 function finished(part: ChatResponse, text: string, durationMs: number): StructuredReply {
