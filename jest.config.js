@@ -5,7 +5,7 @@ module.exports = {
 	testEnvironment: 'node',
 	roots: ['<rootDir>/test'],
 	testMatch: ['**/*.test.ts'],
-	setupFiles: ['<rootDir>/test/support/loadTypeScript.cjs'],
+	setupFiles: ['<rootDir>/test/support/realm.cjs', '<rootDir>/test/support/loadTypeScript.cjs'],
 	transform: { '^.+\\.(m?ts|m?js)$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' } }] },
 	transformIgnorePatterns: [`/node_modules/(?!(${esModulePackages.join('|')})/)`],
 	moduleFileExtensions: ['ts', 'mts', 'js', 'mjs', 'cjs', 'json', 'node'],
