@@ -127,7 +127,7 @@ const engine: INodeProperties[] = [
 			{
 				name: 'Without Model',
 				value: 'withoutModel',
-				description: 'The embedded e-invoice and the page: exact, fast, and no Ollama needed',
+				description: 'The embedded e-invoice and the page, for Devis and Invoice: fast, and no Ollama needed',
 			},
 		],
 		default: 'automatic',
@@ -201,14 +201,14 @@ const options: INodeProperties = {
 			type: 'number',
 			typeOptions: { minValue: 1 },
 			default: 3,
-			description: 'Calls to the model for one document, corrections included',
+			description: 'Calls to the model for one piece of the document, corrections included',
 		},
 		{
 			displayName: 'Max Pages',
 			name: 'maxPages',
 			type: 'number',
 			typeOptions: { minValue: 1 },
-			default: 200,
+			default: 500,
 			description: 'Pages to read; the result says when a document has more',
 		},
 		{
@@ -224,8 +224,8 @@ const options: INodeProperties = {
 			name: 'modelTimeoutSeconds',
 			type: 'number',
 			typeOptions: { minValue: 1 },
-			default: 600,
-			description: 'How long one call to the model may take',
+			default: 1800,
+			description: 'How long one call to the model may take, its retries included',
 		},
 		{
 			displayName: 'Password',
@@ -242,6 +242,14 @@ const options: INodeProperties = {
 			typeOptions: { minValue: 1 },
 			default: 5,
 			description: 'How long opening and reading the PDF may take',
+		},
+		{
+			displayName: 'Reading Memory (MiB)',
+			name: 'readMemoryMiB',
+			type: 'number',
+			typeOptions: { minValue: 200 },
+			default: 400,
+			description: 'How much memory opening and reading the PDF may take before it is stopped',
 		},
 		{
 			displayName: 'Unproven Values',

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { IExecuteFunctions, ResolvedFilePath } from 'n8n-workflow';
 
@@ -47,6 +47,7 @@ export async function extractRequest(host: IExecuteFunctions, itemIndex: number)
 			...given('maxCalls', options.maxCalls),
 			...given('maxPages', options.maxPages),
 			...given('readTimeoutMs', milliseconds(options.readTimeoutSeconds)),
+			...given('readMemoryMiB', options.readMemoryMiB),
 		},
 		...given('server', server),
 		includeEvidence: options.includeEvidence ?? true,
@@ -95,6 +96,7 @@ interface ExtractOptionValues {
 	modelTimeoutSeconds?: number;
 	numCtx?: number;
 	password?: string;
+	readMemoryMiB?: number;
 	readTimeoutSeconds?: number;
 	unproven?: NonNullable<ExtractOptions['unproven']>;
 }
@@ -158,6 +160,8 @@ async function allowedEntry(host: IExecuteFunctions, path: string) {
 
 async function resolved(host: IExecuteFunctions, path: string): Promise<ResolvedFilePath> {
 	return await host.helpers.resolvePath(path).catch((error: unknown) => {
+		// Whether something exists in a closed folder is not for a workflow to learn.
+		mustBeAllowed(host, resolve(path) as ResolvedFilePath, path);
 		throw fileError(error, path);
 	});
 }

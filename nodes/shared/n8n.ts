@@ -94,8 +94,9 @@ function unexpected(node: INode, failure: unknown, itemIndex?: number): NodeOper
  * n8n routes an item to the error output by exactly these keys. An `error` beside `json` would do that too, but n8n
  * then cuts the JSON down to the message.
  */
-function errorJson(failure: unknown, { message, description }: NodeOperationError) {
-	const code = failure instanceof LocalAiError ? failure.code : null;
+function errorJson(thrown: unknown, { message, description, failure }: NodeOperationError) {
+	const defect = failure?.cause === 'node-defect' ? 'defect' : null;
+	const code = thrown instanceof LocalAiError ? thrown.code : defect;
 	return { error: message, details: { code, hint: description ?? null } };
 }
 
