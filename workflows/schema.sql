@@ -88,6 +88,8 @@ CREATE TABLE IF NOT EXISTS devis_claims (
 	claimed_at timestamptz,
 	expires_at timestamptz,
 	last_error jsonb,
+	-- failed or review, once it is decided that no devis comes of this file.
+	verdict text,
 	devis_id text,
 	-- This content had already come under another name or at another time.
 	duplicate boolean NOT NULL DEFAULT false,

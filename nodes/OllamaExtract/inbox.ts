@@ -25,6 +25,8 @@ export interface FoundFile {
 	readonly bytes: number;
 	/** ISO 8601. */
 	readonly modifiedAt: string;
+	/** When it was last seen in this state, ISO 8601. */
+	readonly seenAt: string;
 	/** Hex; there when it was asked for. */
 	readonly sha256?: string;
 }
@@ -67,6 +69,7 @@ export async function stillFiles(request: FindRequest, signal?: AbortSignal, dis
 interface Seen {
 	readonly path: string;
 	readonly fileName: string;
+	readonly seenMs: number;
 	readonly state: FileState;
 }
 
@@ -81,8 +84,9 @@ async function candidates({ folder, extensions, fileName }: FindRequest, disk: D
 async function look(files: ReadonlyArray<{ path: string; fileName: string }>, disk: Disk): Promise<Seen[]> {
 	const seen: Seen[] = [];
 	for (const { path, fileName } of files) {
+		const seenMs = disk.now();
 		const state = await disk.state(path);
-		if (state?.isFile) seen.push({ path, fileName, state });
+		if (state?.isFile) seen.push({ path, fileName, seenMs, state });
 	}
 	return seen;
 }
@@ -90,22 +94,24 @@ async function look(files: ReadonlyArray<{ path: string; fileName: string }>, di
 async function unchangedAfterWaiting(before: readonly Seen[], stillMs: number, disk: Disk, signal?: AbortSignal) {
 	if (before.length === 0) return [];
 	await disk.wait(stillMs, signal);
-	const after = new Map((await look(before, disk)).map(({ path, state }) => [path, state]));
-	return before.filter(({ path, state }) => {
-		const now = after.get(path);
-		return (
-			now !== undefined &&
-			now.bytes === state.bytes &&
-			now.modifiedMs === state.modifiedMs &&
-			now.changedMs === state.changedMs
-		);
+	const states = new Map(before.map(({ path, state }) => [path, state]));
+	const after = await look(before, disk);
+	return after.filter(({ path, state }) => {
+		const then = states.get(path)!;
+		return then.bytes === state.bytes && then.modifiedMs === state.modifiedMs && then.changedMs === state.changedMs;
 	});
 }
 
 async function described(files: readonly Seen[], withSha256: boolean, disk: Disk, signal?: AbortSignal) {
 	const found: FoundFile[] = [];
-	for (const { path, fileName, state } of files) {
-		const facts = { path, fileName, bytes: state.bytes, modifiedAt: new Date(state.modifiedMs).toISOString() };
+	for (const { path, fileName, seenMs, state } of files) {
+		const facts = {
+			path,
+			fileName,
+			bytes: state.bytes,
+			modifiedAt: new Date(state.modifiedMs).toISOString(),
+			seenAt: new Date(seenMs).toISOString(),
+		};
 		if (!withSha256) {
 			found.push(facts);
 			continue;

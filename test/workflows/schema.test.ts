@@ -71,7 +71,14 @@ async function run<Row>(client: Client, query: string, parameters: object): Prom
 	return results.at(-1)!.rows[0] as Row;
 }
 
-const document = (name: string) => ({ path: `/files/devis/${name}`, fileName: name, bytes: 10, modifiedAt: '2026-01-01T00:00:00.000Z' });
+const document = (name: string) => ({
+	path: `/files/devis/${name}`,
+	fileName: name,
+	bytes: 10,
+	modifiedAt: '2026-01-01T00:00:00.000Z',
+	// Always after what the database has done so far.
+	seenAt: '2126-01-01T00:00:00.000Z',
+});
 const claim = (client: Client, names: string[], changes: object = {}) =>
 	run<Claim>(client, queries.claim, { ...settings, run: '1', turn: 0, documents: names.map(document), ...changes });
 const choose = (client: Client, claimed: Claim, sha256: string | null, changes: object = {}) =>
@@ -288,6 +295,16 @@ describe('claiming a file', () => {
 		expect(second.claim_id).not.toBeNull();
 	});
 
+	test('a file archived since the run looked into the folder is not noted again', async () => {
+		const client = await prepared();
+		const stale = { ...document('a.pdf'), seenAt: new Date().toISOString() };
+		const first = await claim(client, ['a.pdf']);
+		await choose(client, first, 'one');
+		await close(client, first, 'one');
+		expect(await claim(client, [], { documents: [stale] })).toMatchObject({ claim_id: null });
+		expect((await client.query('SELECT state FROM devis_claims')).rows).toEqual([{ state: 'done' }]);
+	});
+
 	test('a file gone before it was read closes its passage', async () => {
 		const client = await prepared();
 		expect(await choose(client, await claim(client, ['a.pdf']), null)).toMatchObject({ suite: 'parti' });
@@ -339,6 +356,31 @@ describe('what happens to a claimed file', () => {
 		expect(await choose(client, next, 'sha')).toMatchObject({ suite: 'archiver', verdict: 'complete' });
 		await close(client, next, 'sha');
 		expect((await client.query('SELECT duplicate FROM devis_claims')).rows).toEqual([{ duplicate: false }]);
+	});
+
+	test('after a crash between move and end the passage is found done, though the folder is empty', async () => {
+		const client = await prepared();
+		for (const [name, finish] of [
+			['saved.pdf', (dead: Claim) => save(client, extracted('saved.pdf', {}, dead.claim_id!))],
+			['refused.pdf', (dead: Claim) => fail(client, dead, 'invalid-input')],
+		] as const) {
+			const dead = await claim(client, [name]);
+			await choose(client, dead, name);
+			await finish(dead);
+			await client.query(`UPDATE devis_claims SET expires_at = now() - interval '1 second' WHERE id = $1`, [dead.claim_id]);
+			const next = await claim(client, []);
+			expect(next).toMatchObject({ claim_id: dead.claim_id });
+			expect(await choose(client, next, null)).toMatchObject({
+				suite: 'archiver',
+				sha256: name,
+				verdict: name === 'saved.pdf' ? 'complete' : 'failed',
+			});
+			await close(client, next, name);
+		}
+		expect((await client.query('SELECT state, archived_as FROM devis_claims ORDER BY id')).rows).toEqual([
+			{ state: 'done', archived_as: '/files/processed/saved.pdf' },
+			{ state: 'done', archived_as: '/files/processed/refused.pdf' },
+		]);
 	});
 
 	test('a file whose runs all died is given up after the last attempt, so that it blocks nothing', async () => {

@@ -43,6 +43,7 @@ describe('on a real folder', () => {
 				fileName: 'a.pdf',
 				bytes: 7,
 				modifiedAt: '2020-09-13T12:26:40.000Z',
+				seenAt: expect.stringMatching(/^20.*Z$/),
 				sha256: createHash('sha256').update('content').digest('hex'),
 			},
 		]);
@@ -105,8 +106,10 @@ describe('how long a file must be still', () => {
 
 	test('a file just finished is taken after one wait, also when the disk has a clock ahead of ours', async () => {
 		const disk = simulated({ 'fresh.pdf': changedAt(99_500), 'ahead.pdf': changedAt(500_000) });
-		expect(namesOf(await find(disk))).toEqual(['fresh.pdf', 'ahead.pdf']);
+		const found = await find(disk);
+		expect(namesOf(found)).toEqual(['fresh.pdf', 'ahead.pdf']);
 		expect(disk.waitedMs).toBe(2000);
+		expect(found.map(({ seenAt }) => Date.parse(seenAt))).toEqual([102_000, 102_000]);
 	});
 
 	test('a file that vanishes meanwhile is left out', async () => {
