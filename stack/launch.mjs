@@ -1,98 +1,200 @@
-// The first file that runs: plain JavaScript, no dependencies, any Node >= 18. It makes sure that a Node 24 and the
-// dependencies are there, then hands over to them.
+// The first file that runs: plain JavaScript, no dependencies, any Node >= 18. It makes sure that a Node 24, the
+// dependencies and the build are there, then hands over to them.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import * as fs from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'aurastack');
 const nodeMajor = 24;
+const neededBytes = 1.5 * 1024 ** 3;
 
 const [command, ...rest] = process.argv.slice(2);
-
 const bin = (name) => join(root, 'node_modules', '.bin', name);
-const node = nodeRuntime();
-installDependencies();
+const stack = (name) => ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', join(root, 'stack', name), ...rest];
 
 const commands = {
-	start: () => [[node, join(root, 'stack', 'start.mts'), ...rest]],
-	demo: () => [[node, join(root, 'stack', 'demo.mts'), ...rest]],
-	build: () => buildSteps(),
-	test: () => [...buildSteps(), [node, bin('jest'), ...rest]],
-	bench: () => [...buildSteps(), [node, join(root, 'test', 'bench', 'bench.mts'), ...rest]],
-	lint: () => [[node, bin('n8n-node'), 'lint', ...rest]],
-	typecheck: () => ['tsconfig.json', 'test/tsconfig.json', 'stack/tsconfig.json'].map((file) => [
-		node, bin('tsc'), '--noEmit', '-p', join(root, file),
-	]),
+	start: { build: 'when changed', steps: () => [stack('start.mts')], owned: true },
+	demo: { build: 'when changed', steps: () => [stack('demo.mts')], owned: true },
+	build: { build: 'always', steps: () => [] },
+	test: { build: 'when changed', steps: () => [[bin('jest'), ...rest]] },
+	bench: { build: 'when changed', steps: () => [[join(root, 'test', 'bench', 'bench.mts'), ...rest]] },
+	lint: { build: 'never', steps: () => [[bin('n8n-node'), 'lint', ...rest]] },
+	typecheck: {
+		build: 'never',
+		steps: () => ['.', 'test', 'stack'].map((folder) => [bin('tsc'), '--noEmit', '-p', join(root, folder, 'tsconfig.json')]),
+	},
 };
 
 if (!Object.hasOwn(commands, command)) {
 	fail(`Unknown command "${command ?? ''}". One of: ${Object.keys(commands).join(', ')}.`);
 }
-for (const step of commands[command]()) await run(step);
+const { build, steps, owned } = commands[command];
+const release = await takeTurns();
+const node = await nodeRuntime();
+await installDependencies();
+if (build === 'always' || (build === 'when changed' && !isBuilt())) await buildPackage();
+release();
+for (const step of steps()) await hand(step, owned);
 
-function buildSteps() {
-	return [
-		[node, bin('n8n-node'), 'build'],
-		[node, bin('gulp'), 'assets'],
-	];
-}
-
-function nodeRuntime() {
+async function nodeRuntime() {
 	if (Number(process.versions.node.split('.')[0]) >= nodeMajor) return process.execPath;
 	const folder = join(cache, `node-${nodeMajor}`);
 	const binary = join(folder, 'node_modules', 'node', 'bin', 'node');
 	if (!runs(binary)) {
 		say(`Node ${process.versions.node} is older than ${nodeMajor}: fetching Node ${nodeMajor} from npm into ${folder}`);
-		rmSync(folder, { recursive: true, force: true });
-		mkdirSync(folder, { recursive: true });
-		writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
+		fs.rmSync(folder, { recursive: true, force: true });
+		fs.mkdirSync(folder, { recursive: true });
+		fs.writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
 		// This package brings its binary through its own install script.
-		npm(['install', `node@${nodeMajor}`, '--ignore-scripts=false', '--no-audit', '--no-fund', '--loglevel=error'], folder);
+		await npm(['install', `node@${nodeMajor}`, '--ignore-scripts=false', '--no-audit', '--no-fund'], folder);
 		if (!runs(binary)) fail(`Node ${nodeMajor} could not be installed in ${folder}. Install Node ${nodeMajor} or newer and run this again.`);
 	}
 	return binary;
 }
 
 function runs(binary) {
-	return existsSync(binary) && spawnSync(binary, ['--version']).status === 0;
+	return fs.existsSync(binary) && spawnSync(binary, ['--version']).status === 0;
 }
 
-function installDependencies() {
-	const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+async function installDependencies() {
+	const lock = createHash('sha256').update(fs.readFileSync(join(root, 'package-lock.json'))).digest('hex');
 	const stamp = join(root, 'node_modules', '.aurastack-lock');
-	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
-	say('Installing the dependencies of this package (about two minutes the first time)');
-	npm(['ci', '--loglevel=error'], root);
-	writeFileSync(stamp, lock);
+	if (contentOf(stamp) === lock) return;
+	say('Installing the dependencies of this package (one to three minutes, once)');
+	await npm(['ci'], root);
+	fs.writeFileSync(stamp, lock);
 }
 
-function npm(args, cwd) {
-	const { status, error } = spawnSync('npm', args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
-	if (error) fail(`npm could not be started (${error.message}). Install npm and run this again.`);
-	if (status !== 0) fail(`"npm ${args.slice(0, 2).join(' ')}" failed in ${cwd}. Its own message is above; run this again once it is mended.`);
+function isBuilt() {
+	const { n8n } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'));
+	return [...n8n.nodes, ...n8n.credentials].every((file) => fs.existsSync(join(root, file))) && contentOf(builtStamp()) === sources();
 }
 
-/** Runs one step in the foreground; signals reach it through the terminal's process group, and it decides when to end. */
-function run([file, ...args]) {
+async function buildPackage() {
+	say('Building the package');
+	const before = sources();
+	fs.rmSync(builtStamp(), { force: true });
+	for (const args of [[bin('n8n-node'), 'build'], [bin('gulp'), 'assets']]) {
+		const { code, output } = await quietly(node, args, root, runtimePath());
+		if (code !== 0) fail(`${output}\n"${args.slice(0, 2).join(' ')}" failed: the compiler's words are above.`);
+	}
+	fs.writeFileSync(builtStamp(), before);
+}
+
+function builtStamp() {
+	return join(root, 'node_modules', '.aurastack-built');
+}
+
+/** A hash of everything the build reads. */
+function sources() {
+	const hash = createHash('sha256');
+	const add = (path) => {
+		const stat = fs.statSync(path, { throwIfNoEntry: false });
+		if (stat?.isDirectory()) for (const name of fs.readdirSync(path).sort()) add(join(path, name));
+		else if (stat) hash.update(`${path}\0`).update(fs.readFileSync(path));
+	};
+	for (const name of ['nodes', 'credentials', 'services', 'tsconfig.json', 'gulpfile.js', 'package.json']) add(join(root, name));
+	return hash.digest('hex');
+}
+
+async function npm(args, cwd) {
+	const { bavail, bsize } = fs.statfsSync?.(cwd) ?? { bavail: Infinity, bsize: 1 };
+	if (bavail * bsize < neededBytes) {
+		fail(`Only ${Math.round((bavail * bsize) / 1024 ** 2)} MB are free for ${cwd}, 1.5 GB are needed. Free some space and run this again.`);
+	}
+	const startedAt = Date.now();
+	const progress = setInterval(() => say(`  npm is at work, ${Math.round((Date.now() - startedAt) / 1000)} s so far`), 20_000);
+	const { code, output } = await quietly('npm', [...args, '--loglevel=error'], cwd, process.env.PATH);
+	clearInterval(progress);
+	if (code === 0) return;
+	const reason = /ENOSPC/.test(output)
+		? 'the disk is full. Free some space'
+		: /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT/.test(output)
+			? 'the npm registry cannot be reached. Check the network (npm ping)'
+			: 'its own message is above. Mend what it names';
+	fail(`${output.trim()}\n"npm ${args[0]}" failed in ${cwd}: ${reason} and run this again; nothing is lost.`);
+}
+
+function quietly(file, args, cwd, path) {
 	return new Promise((resolve) => {
-		const child = spawn(file, args, {
+		const child = spawn(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PATH: path } });
+		let output = '';
+		for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+		child.on('error', (error) => fail(`${file} could not be started: ${error.message}. Install it and run this again.`));
+		child.on('close', (code) => resolve({ code, output }));
+	});
+}
+
+function runtimePath() {
+	return `${dirname(node)}${delimiter}${process.env.PATH}`;
+}
+
+/**
+ * Runs one step until it ends. An owned step stops other processes in order when it is told to: the terminal's Ctrl-C
+ * must reach it once and only through here, so it gets a process group of its own, and a channel whose end tells it
+ * that this process is gone.
+ */
+function hand(args, owned = false) {
+	return new Promise((resolve) => {
+		const child = spawn(node, args, {
 			cwd: root,
-			stdio: 'inherit',
-			env: { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` },
+			stdio: owned ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit',
+			detached: owned,
+			env: { ...process.env, PATH: runtimePath() },
 		});
-		for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-			process.on(signal, () => child.kill(signal));
-		}
-		child.on('error', (error) => fail(`${file} could not be started: ${error.message}`));
+		for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+		child.on('error', (error) => fail(`${node} could not be started: ${error.message}`));
 		child.on('exit', (code, signal) => {
 			if (code === 0) return resolve();
 			process.exit(code ?? (signal === 'SIGINT' ? 130 : 1));
 		});
 	});
+}
+
+/** One process at a time installs and builds in this folder; another one waits here for its turn. */
+async function takeTurns() {
+	const file = join(root, '.aurastack', 'setup.lock');
+	fs.mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+	const own = `${file}.${process.pid}`;
+	for (let told = false; ; ) {
+		try {
+			// Linked whole, so that whoever sees the file also sees its content.
+			fs.writeFileSync(own, String(process.pid));
+			fs.linkSync(own, file);
+			break;
+		} catch (error) {
+			if (error.code !== 'EEXIST') fail(`${file} cannot be written: ${error.message}`);
+		} finally {
+			fs.rmSync(own, { force: true });
+		}
+		const owner = contentOf(file);
+		if (!isLauncher(owner)) fs.rmSync(file, { force: true });
+		else {
+			if (!told) say(`Process ${owner} is installing or building here: waiting for it`);
+			told = true;
+			await new Promise((resolve) => setTimeout(resolve, 500));
+		}
+	}
+	const release = () => fs.rmSync(file, { force: true });
+	process.on('exit', () => contentOf(file) === String(process.pid) && release());
+	return release;
+}
+
+/** Numbers are given again after a crash: only a launcher counts. */
+function isLauncher(pid) {
+	return contentOf(`/proc/${pid}/cmdline`)?.includes('launch.mjs') ?? false;
+}
+
+function contentOf(file) {
+	try {
+		return fs.readFileSync(file, 'utf8');
+	} catch {
+		return undefined;
+	}
 }
 
 function say(line) {

@@ -31,16 +31,22 @@ export function identify(pid: number): ProcessIdentity | undefined {
  */
 export async function stopLeftovers(file: string): Promise<string[]> {
 	const alive = (readJson<ProcessRecord[]>(file) ?? []).filter(isStillThere);
-	await Promise.all(
-		alive.map(async (record) => {
-			process.kill(record.pid, record.name === 'postgres' ? 'SIGINT' : 'SIGTERM');
-			const deadline = performance.now() + graceMs;
-			while (isStillThere(record) && performance.now() < deadline) await wait(50);
-			if (isStillThere(record)) process.kill(-record.pid, 'SIGKILL');
-			while (isStillThere(record)) await wait(50);
-		}),
-	);
+	const isN8n = ({ name }: ProcessRecord) => name.startsWith('n8n-');
+	await Promise.all(alive.filter(isN8n).map(stop));
+	await Promise.all(alive.filter((record) => !isN8n(record)).map(stop));
 	return alive.map(({ name }) => name);
+}
+
+async function stop(record: ProcessRecord): Promise<void> {
+	signal(record, record.pid, record.name === 'postgres' ? 'SIGINT' : 'SIGTERM');
+	const deadline = performance.now() + graceMs;
+	while (isStillThere(record) && performance.now() < deadline) await wait(50);
+	signal(record, -record.pid, 'SIGKILL');
+	while (isStillThere(record)) await wait(50);
+}
+
+function signal(record: ProcessRecord, target: number, name: NodeJS.Signals): void {
+	if (isStillThere(record)) process.kill(target, name);
 }
 
 function isStillThere({ pid, startTicks, boot }: ProcessRecord): boolean {

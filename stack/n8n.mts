@@ -165,8 +165,12 @@ function environment(settings: N8nSettings): NodeJS.ProcessEnv {
 		N8N_ENFORCE_SETTINGS_FILE_PERMISSIONS: 'true',
 		N8N_LOG_LEVEL: process.env.N8N_LOG_LEVEL ?? 'warn',
 		N8N_GRACEFUL_SHUTDOWN_TIMEOUT: '30',
-		// Everything below would ask the network for something that nobody here asked for.
-		N8N_DISABLED_MODULES: 'mcp-registry',
+		N8N_PYTHON_ENABLED: 'false',
+		N8N_RUNNERS_MODE: 'internal',
+		N8N_UNVERIFIED_PACKAGES_ENABLED: 'true',
+		// Everything below would ask the network for something that nobody here asked for. The modules are clients of
+		// n8n's own cloud as well; without them a start takes a third less processor time.
+		N8N_DISABLED_MODULES: 'mcp-registry,workflow-builder,instance-ai',
 		N8N_DIAGNOSTICS_ENABLED: 'false',
 		N8N_DYNAMIC_BANNERS_ENABLED: 'false',
 		N8N_HIRING_BANNER_ENABLED: 'false',
