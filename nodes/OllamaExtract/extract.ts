@@ -90,7 +90,7 @@ async function extractCommercial(
 
 		if (eInvoice !== null) {
 			fillFromXml(draft, eInvoice, index);
-			if (page !== null) checks.push(...compareWithXml(eInvoice.data, page));
+			if (page !== null) checks.push(...disagreements(compareWithXml(eInvoice.data, page), draft));
 		}
 		if (page !== null) fillFromPage(draft, page, eInvoice === null);
 		if (options.engine !== 'without-model') {
@@ -148,6 +148,15 @@ function fillFromXml(draft: Draft, { data, elements, figures, attachment }: EInv
 	});
 	draft.taxes = figures.taxes;
 	draft.adjustments = figures.adjustments;
+}
+
+/** Where the page prints the XML's own value as that very field, a reader that took another one for it proves nothing. */
+function disagreements(compared: readonly Check[], draft: Draft): Check[] {
+	const places = new Map(draft.fields().map(({ path, place }) => [path, place]));
+	return compared.filter(({ ok, path }) => {
+		const place = places.get(path);
+		return ok || place == null || place === 'model-only' || 'attachment' in place;
+	});
 }
 
 function fillFromPage(draft: Draft, page: PageReading, withFigures: boolean): void {

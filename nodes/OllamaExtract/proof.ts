@@ -113,6 +113,8 @@ interface IndexedCell {
 	/** The cell's words as they are compared, joined by one blank, and where each begins in that. */
 	readonly plain: string;
 	readonly starts: readonly number[];
+	/** `plain` in lower case without blanks, and where each of its characters stands in `plain`. */
+	readonly solid: { readonly text: string; readonly at: readonly number[] };
 	readonly numbers: readonly Match[];
 	readonly dates: readonly Match[];
 }
@@ -120,6 +122,8 @@ interface IndexedCell {
 interface IndexedRow {
 	readonly row: Row;
 	readonly cells: readonly IndexedCell[];
+	/** What the row's cells announce, when it holds column titles. */
+	readonly columns: ReadonlyMap<IndexedCell, Column>;
 }
 
 interface Attempt {
@@ -129,26 +133,24 @@ interface Attempt {
 }
 
 function indexRow(row: Row, at: number, mark: DecimalMark | undefined, order: DateOrder | undefined, text: string | undefined): IndexedRow {
-	return {
-		row,
-		cells: row.cells.map((cell, cellAt) => {
-			const starts: number[] = [];
-			let plain = '';
-			for (const word of cell.words) {
-				if (plain !== '') plain += ' ';
-				starts.push(plain.length);
-				plain += normal(word.text);
-			}
-			const place = (from: number, to: number) => placeOf(cell, from, to, text);
-			const numbers = numberMatches(cell.words, at, cellAt, mark, place);
-			const dates = datesIn(plain, order).flatMap(({ start, end, reading }): Match[] => {
-				const { from, to } = wordsAt(starts, start, end);
-				const values = reading.kind === 'date' ? [reading.value] : reading.could;
-				return values.map((value) => ({ row: at, cell: cellAt, from, to, value, place: place(from, to) }));
-			});
-			return { cell, plain, starts, numbers, dates };
-		}),
-	};
+	const cells = row.cells.map((cell, cellAt): IndexedCell => {
+		const starts: number[] = [];
+		let plain = '';
+		for (const word of cell.words) {
+			if (plain !== '') plain += ' ';
+			starts.push(plain.length);
+			plain += normal(word.text);
+		}
+		const place = (from: number, to: number) => placeOf(cell, from, to, text);
+		const numbers = numberMatches(cell.words, at, cellAt, mark, place);
+		const dates = datesIn(plain, order).flatMap(({ start, end, reading }): Match[] => {
+			const { from, to } = wordsAt(starts, start, end);
+			const values = reading.kind === 'date' ? [reading.value] : reading.could;
+			return values.map((value) => ({ row: at, cell: cellAt, from, to, value, place: place(from, to) }));
+		});
+		return { cell, plain, starts, solid: solidOf(plain), numbers, dates };
+	});
+	return { row, cells, columns: columnsOf({ cells }) };
 }
 
 /** The numbers of a cell, each as long as it can be: of `1 234,56` neither `1` nor `234,56` is one. */
@@ -216,17 +218,15 @@ function matches(index: PageIndex, printed: string, kind: ValueKind): Match[] {
 	}
 }
 
-/** As it is printed, whatever the case the model wrote it in. */
+/** As it is printed, whatever case and blanks the model wrote it with. */
 function textMatches(index: PageIndex, printed: string): Match[] {
-	const wanted = normal(printed).trim();
+	const wanted = normal(printed).replace(/ /g, '').toLowerCase();
 	if (!/[\p{L}\p{N}]/u.test(wanted)) return [];
-	const low = wanted.toLowerCase();
-	return everyCell(index, ({ cell, plain, starts }, row, at) => {
+	return everyCell(index, ({ cell, plain, starts, solid }, row, at) => {
 		const found: Match[] = [];
-		const hay = plain.toLowerCase();
-		if (hay.length !== plain.length) return found;
-		for (let start = hay.indexOf(low); start !== -1; start = hay.indexOf(low, start + 1)) {
-			const end = start + low.length;
+		for (let solidAt = solid.text.indexOf(wanted); solidAt !== -1; solidAt = solid.text.indexOf(wanted, solidAt + 1)) {
+			const start = solid.at[solidAt]!;
+			const end = solid.at[solidAt + wanted.length - 1]! + 1;
 			if (continues(plain, start - 1, start) || continues(plain, end - 1, end)) continue;
 			const { from, to } = wordsAt(starts, start, end);
 			const words = cell.words.slice(from, to);
@@ -329,34 +329,48 @@ function matchingNumbers(index: PageIndex, printed: string, figures: readonly Ma
 	return figures.filter(({ value }) => values.some((one) => new Big(one).eq(value)));
 }
 
-const columnTitles: Readonly<Record<'quantity' | 'unitPrice' | 'vatRate' | 'total', RegExp>> = {
-	quantity: /^(?:qt[ée]s?|quantit[ée]s?|nombre|nb|menge|anzahl|qty|quantity|hours|heures)\b/i,
-	unitPrice: /prix|\bp\.?\s?u\b|preis|price|tarif|unit\.? ?ht|rate$/i,
-	vatRate: /^(?:taux )?(?:%? ?tva|t\.v\.a|mwst|ust|vat|tax)\b/i,
-	total: /montant|total|betrag|amount|gesamt|net/i,
-};
+type Column = 'quantity' | 'unitPrice' | 'vatRate' | 'total';
+const columnTitles: ReadonlyArray<readonly [Column, RegExp]> = [
+	['quantity', /^(?:qt[ée]s?|quantit|nombre|nb|menge|anzahl|qty|hours|heures)/i],
+	['vatRate', /^(?:taux|%)?\s*(?:de )?(?:t\.?v\.?a|mwst|ust|vat|tax)\b/i],
+	['unitPrice', /\bunit|\bp\.?\s?u\b|einzelpreis|stückpreis/i],
+	['total', /montant|total|betrag|amount|gesamt|\bnet\b/i],
+	['unitPrice', /prix|preis|price|tarif|rate$/i],
+];
+
+/** Which figure of a line each column title announces. Of two titles for one figure the later column is the total. */
+function columnsOf({ cells }: Pick<IndexedRow, 'cells'>): ReadonlyMap<IndexedCell, Column> {
+	const columns = new Map<IndexedCell, Column>();
+	for (const cell of cells) {
+		if (cell.numbers.length > 0) continue;
+		const kind = columnTitles.find(([, title]) => title.test(cell.plain))?.[0];
+		if (kind === undefined) continue;
+		const earlier = [...columns].find(([, one]) => one === kind)?.[0];
+		if (earlier === undefined) columns.set(cell, kind);
+		else if (kind === 'unitPrice') columns.set(cell, 'total');
+		else if (kind === 'total') columns.set(cell, kind).delete(earlier);
+	}
+	return columns;
+}
 
 /** A figure under another column's title is not this one; of the rest the one under its own title, else the outermost. */
-function chooseColumn(index: PageIndex, figures: readonly Match[], name: keyof typeof columnTitles): Match | undefined {
+function chooseColumn(index: PageIndex, figures: readonly Match[], name: Column): Match | undefined {
 	const scored = figures.flatMap((figure) => {
-		const title = columnTitle(index, figure);
-		if (title === undefined) return [{ figure, score: 0 }];
-		if (columnTitles[name].test(title)) return [{ figure, score: 1 }];
-		const other = Object.entries(columnTitles).some(([rival, pattern]) => rival !== name && pattern.test(title));
-		return other ? [] : [{ figure, score: 0 }];
+		const column = columnOver(index, figure);
+		return column === undefined ? [{ figure, score: 0 }] : column === name ? [{ figure, score: 1 }] : [];
 	});
 	const best = Math.max(...scored.map(({ score }) => score));
 	const candidates = scored.filter(({ score }) => score === best).map(({ figure }) => figure);
 	return name === 'total' ? candidates.at(-1) : candidates[0];
 }
 
-function columnTitle(index: PageIndex, figure: Match): string | undefined {
+function columnOver(index: PageIndex, figure: Match): Column | undefined {
 	const { page } = index.rows[figure.row]!.row;
 	const column = index.rows[figure.row]!.cells[figure.cell]!.cell;
 	for (let at = figure.row - 1; at >= 0 && index.rows[at]!.row.page === page; at--) {
-		const { cells } = index.rows[at]!;
-		if (cells.filter(({ plain }) => Object.values(columnTitles).some((title) => title.test(plain))).length < 2) continue;
-		return cells.find(({ cell, numbers }) => numbers.length === 0 && overlaps(cell, column))?.plain;
+		const { columns } = index.rows[at]!;
+		if (columns.size < 2) continue;
+		return [...columns].find(([{ cell }]) => overlaps(cell, column))?.[1];
 	}
 	return undefined;
 }
@@ -395,19 +409,37 @@ const labels: Readonly<Record<HeaderFieldPath, { own: RegExp; rival: RegExp }>> 
 function labelScore(index: PageIndex, match: Match, pattern: RegExp): number {
 	const { cells } = index.rows[match.row]!;
 	const cell = cells[match.cell]!;
-	const before = cell.plain.slice(0, cell.starts[match.from]);
+	const before = cell.plain.slice(0, cell.starts[match.from]).slice(-40);
 	if (pattern.test(before)) return 3;
-	if (match.cell > 0 && pattern.test(cells[match.cell - 1]!.plain)) return 2;
+	if (match.cell > 0 && isLabel(cells[match.cell - 1]!.plain, pattern)) return 2;
 	for (let at = match.row - 1; at >= Math.max(0, match.row - 4); at--) {
 		if (index.rows[at]!.row.page !== index.rows[match.row]!.row.page) break;
 		const above = index.rows[at]!.cells.find((one) => overlaps(one.cell, cell.cell));
-		if (above && pattern.test(above.plain)) return 1;
+		if (above && isLabel(above.plain, pattern)) return 1;
 	}
 	return 0;
 }
 
+/** A label is short and holds no number but a rate; an address or a name is none, whatever words it holds. */
+function isLabel(text: string, pattern: RegExp): boolean {
+	const rest = text.replace(/\d+(?:[.,]\d+)?\s*%/g, '');
+	return rest.length <= 40 && !/\d/.test(rest) && pattern.test(rest);
+}
+
 function everyCell(index: PageIndex, find: (cell: IndexedCell, row: number, at: number) => readonly Match[]): Match[] {
 	return index.rows.flatMap(({ cells }, row) => cells.flatMap((cell, at) => find(cell, row, at)));
+}
+
+function solidOf(plain: string): IndexedCell['solid'] {
+	const at: number[] = [];
+	let text = '';
+	for (let index = 0; index < plain.length; index++) {
+		const low = plain[index]!.toLowerCase();
+		if (low === ' ' || low.length !== 1) continue;
+		text += low;
+		at.push(index);
+	}
+	return { text, at };
 }
 
 function wordsAt(starts: readonly number[], start: number, end: number): { from: number; to: number } {
