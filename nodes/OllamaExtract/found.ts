@@ -29,8 +29,10 @@ export interface Printed {
 export function conventionsOf(rows: readonly Row[]): Conventions {
 	const texts = rows.flatMap(({ cells }) => cells.map(({ text }) => text));
 	const language = languageOf(texts);
-	const numbers = texts.flatMap((text) => [...text.matchAll(anyNumber)].map(([number]) => number));
-	return { language, decimalMark: decimalMarkOf(numbers), dateOrder: dateOrderOf(texts, language) };
+	const numbers = texts.flatMap((text) => [...text.matchAll(anyNumber)].map(([number]) => number.trim()));
+	// Amounts have two decimals; `2.4` is as often a version or a section as a number.
+	const amounts = numbers.filter((number) => /[.,]\d{2}(?!\d)/.test(number));
+	return { language, decimalMark: decimalMarkOf(amounts.length > 0 ? amounts : numbers), dateOrder: dateOrderOf(texts, language) };
 }
 
 /** The numbers printed in a text, from left to right. Digits inside words, references, dates and times are none. */

@@ -149,8 +149,8 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	['due', 'zahlbetrag|offener betrag|zu zahlen(?:der betrag)?|amount (?:due|payable)|balance(?: due)?|total due|due payable|residual|open amount|restbetrag'],
 	['subtotal', "sous[- ]?total(?: .*)?|total (?:lot|poste|chapitre|tranche|section|partie|zone|piece|etage|batiment|phase|rubrique|fourniture|main)s?\\b.*|a reporter|reports?(?: (?:de la )?page.*)?"],
 	['subtotal', 'zwischensumme|ubertrag|summe (?:pos|titel|los|abschnitt)\\b.*|subtotal|sub[- ]total|carried (?:forward|over)|brought forward|positionssumme|line total amount|total lines?'],
-	['adjustment', "(?:remise|rabais|ristourne|escompte|charge ?:|frais de (?:port|livraison|transport|dossier)|port et emballage|eco-?(?:participation|contribution))\\b.*"],
-	['adjustment', '(?:abzgl\\.?|abzuglich) (?!umsatz|ust|mwst).*|(?:zzgl\\.?|zuzuglich) (?!(?:gesetzl|umsatz|ust|mwst|mehrwert|\\d)).*|(?:rabatt|nachlass|skonto|versandkosten|zuschlag|sondernachlass)\\b.*'],
+	['adjustment', "(?:remise|rabais|ristourne|escompte|frais de (?:port|livraison|transport|dossier)|port et emballage|eco-?(?:participation|contribution))\\b.*|charge ?: ?.*"],
+	['adjustment', '(?:abzgl\\.?|abzuglich) (?!umsatz|ust|mwst).*|(?:zzgl\\.?|zuzuglich) (?!(?:gesetzl|umsatz|ust|mwst|mehrwert|\\d)).*|(?:rabatt|nachlass|versandkosten|zuschlag|sondernachlass)\\b.*'],
 	['adjustment', '(?:discount|allowance|extra charge|shipping|surcharge|rebate|charge:)\\b.*'],
 	['other-amount', "acomptes?\\b.*|deja (?:regle|paye|verse).*|avance\\b.*|bereits bezahlt|erhaltene anzahlungen|anzahlung.*|prepaid.*|paid.*|deposit.*|rounding.*|capital.*|indemnite.*|penalites?.*|gesamtbetrag der (?:zuschlage|abschlage)|bruttopreis.*|taux.*"],
 	['currency', '(?:devise|monnaie|wahrung|rechnungswahrung|currency|invoice currency|betrage in|montants en|amounts in)'],
@@ -163,7 +163,12 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	['other-party', '(?:abweichender warenempfanger|warenempfanger|lieferadresse|lieferanschrift|zahlungsempfanger|bankverbindung|bemerkungen|positionsdaten)'],
 	['other-party', '(?:delivery address|ship(?:ping)?(?: to| address)|deliver(?:y)? to|payee|remit to|bank details|payment details|notes?|reglement|conditions)'],
 ];
-const patterns = sources.map(([label, source]) => [label, new RegExp(`^(?:${source})${ends}${tail}`, 'u')] as const);
+// `Lieferant` heads an address; `Lieferant GmbH` is a name.
+const alone = new Set<Label>(['seller', 'buyer', 'other-party', 'name']);
+const patterns = sources.map(([label, source]) => {
+	const end = alone.has(label) ? '(?= ?(?:[:(]|$))' : ends;
+	return [label, new RegExp(`^(?:${source})${end}${tail}`, 'u')] as const;
+});
 
 const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	['discount', /\b(remises?|rem|rabatt|nachlass|disc|discount|allowances?|zu-? ?\/? ?abschlag)\b/],
@@ -174,7 +179,7 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	['unitPrice', /\bp\.? ?u\b|prix ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzelpreis|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/],
 	['vatRate', /\b(tva|t\.v\.a\.?|taux|ust|mwst|vat|tax(es)?|steuer(satz)?)\b/, /montant|total|betrag|amount|pri(x|ce)|preis|excl|incl|ohne|\bht\b|base|net/],
 	['total', /\b(totale?|montants?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/],
-	['price', /^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|price excl|prix ht/],
+	['price', /^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|^(price|prix|preis)\b/],
 	['quantity', /\b(qte?s?|qtee?s?|quantites?|qty|quantity|menge|anzahl|nombre|nbre?|hours|heures)\b/],
 	['description', /\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars)\b/, /^(art|code|item (no|code|#))/],
 	['reference', /\b(refs?|references?|code|referenzen|art\.?-?(ikel)?-? ?(nr|no)|sku|item (no|code)|article n)\b/],

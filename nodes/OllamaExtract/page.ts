@@ -3,7 +3,7 @@ import { readLinesWithoutHead } from './bareLines';
 import { conventionsOf, foundIn, type Ambiguous, type Conventions, type Found } from './found';
 import { sitesIn, slicesAfter, type Site } from './labelled';
 import { labelAt, type Label } from './labels';
-import type { Row } from './layout';
+import type { Cell, Row } from './layout';
 import { datesIn, readCurrency, readDate } from './numbers';
 import { readParties } from './parties';
 import type { DocumentLine } from './result';
@@ -43,17 +43,17 @@ export interface PageReading {
 export function readFields(rows: readonly Row[], kind: DocumentKind): PageReading {
 	const conventions = conventionsOf(rows);
 	const tables = readTables(rows, conventions);
-	const free = rows.filter((row) => !tables.used.has(row));
+	const free = rows.flatMap((row) => withoutCells(row, tables.used));
 	const sites = sitesIn(free);
 	const { totals, taxes, ambiguous } = readTotals(free, sites, conventions);
 	const bare = tables.lines.length > 0 ? [] : readLinesWithoutHead(free, [totals.net, totals.gross], conventions);
 	const lines = tables.lines.length > 0 ? tables.lines : bare;
-	const outside = free.flatMap((row) => outsideAdjustment(row, conventions) ?? []);
-	const adjusted = adjustmentsThatFit(lines, [...tables.adjustments, ...outside], totals.net);
+	const outside = adjustmentsAmongTotals(free, sites, conventions);
+	const settled = settle(lines, [...tables.adjustments, ...outside], totals.net);
 	const header = {
 		...numberAndDate(free, sites, kind, conventions),
 		...one('currency', currencyIn(rows)),
-		...readParties(free, sites),
+		...readParties(free, sites, rows.find(({ cells }) => cells.some((cell) => tables.used.has(cell)))),
 		...(totals.net === undefined ? {} : { 'totals.net': totals.net }),
 		...(totals.tax === undefined ? {} : { 'totals.tax': totals.tax }),
 		...(totals.gross === undefined ? {} : { 'totals.gross': totals.gross }),
@@ -61,9 +61,9 @@ export function readFields(rows: readonly Row[], kind: DocumentKind): PageReadin
 	return {
 		header,
 		lines: lines.map(({ values }) => values),
-		lineFigures: countedFigures(lines, adjusted, totals.net),
+		lineFigures: settled.lineFigures,
 		taxes: tables.taxes.length > 0 ? tables.taxes : taxes,
-		adjustments: adjusted,
+		adjustments: settled.adjustments,
 		ambiguous: [...ambiguous, ...tables.unsure],
 	};
 }
@@ -127,7 +127,8 @@ function dateAfter(rows: readonly Row[], site: Site, conventions: Conventions): 
 			if (first.reading.kind === 'ambiguous') return undefined;
 			return foundIn(cell, start + first.start, start + first.end, first.reading.value);
 		}
-		if (/\p{L}{3}/u.test(text)) return undefined;
+		const columnHead = !/:\s*$/.test(site.cell.text.slice(0, site.end)) && cell !== site.cell && site.row.cells.includes(cell);
+		if (/\p{L}{3}/u.test(text) && !columnHead) return undefined;
 	}
 	return undefined;
 }
@@ -205,18 +206,42 @@ function currencyIn(rows: readonly Row[]): Found | undefined {
 	return unique(found);
 }
 
-function outsideAdjustment(row: Row, conventions: Conventions): Adjustment | null {
-	const [first] = row.cells;
-	return first !== undefined && labelAt(first.text)?.label === 'adjustment' ? adjustmentOf(row, conventions) : null;
+/** Discounts and charges printed between the first and the last of the totals. */
+function adjustmentsAmongTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): Adjustment[] {
+	const totals = sites.filter(({ label }) => label === 'net' || label === 'gross' || label === 'subtotal').map(({ rowIndex }) => rowIndex);
+	return rows.slice(Math.min(...totals, rows.length), Math.max(...totals, 0) + 1).flatMap((row) => {
+		const [first] = row.cells;
+		const adjusts = first !== undefined && labelAt(first.text)?.label === 'adjustment';
+		return adjusts ? (adjustmentOf(row, conventions) ?? []) : [];
+	});
 }
 
-/** Discounts with the sign that the arithmetic of the document confirms, else with the one that their words give. */
-function adjustmentsThatFit(lines: readonly TableLine[], adjustments: readonly Adjustment[], net: Found | undefined): Found[] {
+/**
+ * Settles what the words leave open, by the one arithmetic that holds: whether a discount printed without a sign is
+ * taken off, and which lines the net does not contain (options, details of other lines). Nothing is left out or turned
+ * around unless the sum then is the printed net.
+ */
+function settle(lines: readonly TableLine[], adjustments: readonly Adjustment[], net: Found | undefined) {
 	const asPrinted = adjustments.map(({ found }) => found);
 	const byWord = adjustments.map(({ found, lowers }) =>
 		lowers && new Big(found.value).gt(0) ? { ...found, value: `-${found.value}` } : found,
 	);
-	return [byWord, asPrinted, []].find((each) => addsUp(lines, each, net)) ?? byWord;
+	const positions = new Set(lines.flatMap(({ position }) => position ?? []));
+	const parentOf = (position: string) => position.replace(/\.?[^.]+$/, '');
+	const parents = new Set([...positions].map(parentOf));
+	const choices: ReadonlyArray<(line: TableLine) => boolean> = [
+		() => true,
+		({ optional }) => !optional,
+		({ position }) => position === null || !parents.has(position),
+		({ position }) => position === null || !positions.has(parentOf(position)),
+	];
+	const fit = choices.flatMap((counted) =>
+		[byWord, asPrinted, []].filter((each) => addsUp(lines.filter(counted), each, net)).map((each) => ({ counted, each })),
+	)[0] ?? { counted: () => true, each: byWord };
+	return {
+		adjustments: fit.each,
+		lineFigures: lines.map((line): LineFigures => (fit.counted(line) ? line.figures : { ...line.figures, counted: false })),
+	};
 }
 
 function addsUp(lines: readonly TableLine[], adjustments: readonly Found[], net: Found | undefined): boolean {
@@ -226,16 +251,7 @@ function addsUp(lines: readonly TableLine[], adjustments: readonly Found[], net:
 	return sum.minus(net.value).abs().lte('0.005');
 }
 
-/** Tells which lines the net is the sum of, where the document's arithmetic tells: options and details may be left out. */
-function countedFigures(lines: readonly TableLine[], adjustments: readonly Found[], net: Found | undefined): LineFigures[] {
-	const positions = new Set(lines.flatMap(({ position }) => position ?? []));
-	const parents = new Set([...positions].map((position) => position.replace(/\.?[^.]+$/, '')));
-	const choices: ReadonlyArray<(line: TableLine) => boolean> = [
-		() => true,
-		({ optional }) => !optional,
-		({ position }) => position === null || !parents.has(position),
-		({ position }) => position === null || !positions.has(position.replace(/\.?[^.]+$/, '')),
-	];
-	const counted = choices.find((choice) => addsUp(lines.filter(choice), adjustments, net)) ?? (() => true);
-	return lines.map((line) => (counted(line) ? line.figures : { ...line.figures, counted: false }));
+function withoutCells(row: Row, used: ReadonlySet<Cell>): Row[] {
+	const cells = row.cells.filter((cell) => !used.has(cell));
+	return cells.length === 0 ? [] : cells.length === row.cells.length ? [row] : [{ ...row, cells }];
 }

@@ -1,6 +1,7 @@
-import type { Found } from './found';
-import type { Site } from './labelled';
-import type { Row } from './layout';
+import { foundIn, type Found } from './found';
+import { folded, labelAt } from './labels';
+import { slicesAfter, type Site } from './labelled';
+import type { Cell, Row } from './layout';
 
 export interface Parties {
 	readonly 'seller.name'?: Found;
@@ -10,7 +11,291 @@ export interface Parties {
 	readonly 'buyer.email'?: Found;
 }
 
-/** Who sells and who buys, from headings, address blocks and legal identifiers. */
-export function readParties(_rows: readonly Row[], _sites: readonly Site[]): Parties {
-	return {};
+/**
+ * Tells who sells and who buys: by headings (`Client`, `Verkäufer`), by address blocks, by the identifiers that only a
+ * seller prints. `body` is where the table begins; addresses without a heading are looked for above it.
+ */
+export function readParties(rows: readonly Row[], sites: readonly Site[], body: Row | undefined): Parties {
+	const zones = zonesOf(rows, sites);
+	const blocks = blocksOf(rows.filter((row) => isAbove(row, body)), zones);
+	const sender = senderLine(rows.filter((row) => row.page === 1));
+	const sides = sidesOf(blocks, sender);
+	const sellerZones = zones.filter(({ party }) => party === 'seller');
+	const buyerZones = zones.filter(({ party }) => party === 'buyer');
+	const sellerName =
+		firstName(rows, sellerZones) ?? (sides.seller === undefined ? undefined : blockName(rows, sides.seller)) ?? sender;
+	const buyerName =
+		firstName(rows, buyerZones) ??
+		(buyerZones.length === 0 && sides.buyer !== undefined ? blockName(rows, sides.buyer) : undefined);
+	const sellerCells = new Set([...sellerZones.flatMap(({ cells }) => cells), ...(sides.seller ?? [])]);
+	const foreign = new Set([
+		...zones.filter(({ party }) => party !== 'seller').flatMap(({ cells }) => cells),
+		...(sides.buyer ?? []),
+	]);
+	const buyerCells = [...buyerZones.flatMap(({ cells }) => cells), ...(buyerZones.length === 0 ? (sides.buyer ?? []) : [])];
+	return {
+		...present('seller.name', sellerName),
+		...present('seller.vat', identifierIn(rows, vatIn, sellerCells, foreign)),
+		...present('seller.siret', identifierIn(rows, siretIn, sellerCells, foreign)),
+		...present('buyer.name', buyerName),
+		...present('buyer.email', emailIn(rows, buyerCells)),
+	};
+}
+
+/** True when the digits of a SIREN (9) or SIRET (14) add up: Luhn, and for La Poste's establishments the plain sum. */
+export function isFrenchCompanyNumber(digits: string): boolean {
+	if (!/^(?:\d{9}|\d{14})$/.test(digits)) return false;
+	const each = [...digits].reverse().map(Number);
+	const luhn = each.reduce((sum, digit, index) => sum + (index % 2 === 0 ? digit : digit > 4 ? digit * 2 - 9 : digit * 2), 0);
+	const plain = each.reduce((sum, digit) => sum + digit, 0);
+	return luhn % 10 === 0 || (digits.startsWith('356000000') && plain % 5 === 0);
+}
+
+/** True when the two digits after `FR` are the key of the SIREN that follows. A key with letters has no public rule. */
+export function isFrenchVatNumber(vat: string): boolean {
+	const [, key, siren] = /^FR([0-9A-Z]{2})(\d{9})$/.exec(vat) ?? [];
+	if (key === undefined || siren === undefined) return false;
+	return !/^\d+$/.test(key) || Number(key) === (12 + 3 * (Number(siren) % 97)) % 97;
+}
+
+function present<K extends keyof Parties>(key: K, found: Found | undefined): Pick<Parties, K> | object {
+	return found === undefined ? {} : { [key]: found };
+}
+
+// ---- zones: what stands under a heading
+
+interface Zone {
+	readonly party: 'seller' | 'buyer' | 'other';
+	readonly site: Site;
+	readonly cells: readonly Cell[];
+}
+
+const parties = { seller: 'seller', buyer: 'buyer', 'other-party': 'other' } as const;
+
+function zonesOf(rows: readonly Row[], sites: readonly Site[]): Zone[] {
+	const headings = sites.filter((site) => site.label in parties && isHeading(site));
+	return headings.map((site) => ({
+		party: parties[site.label as keyof typeof parties],
+		site,
+		cells: cellsUnder(rows, site, headings),
+	}));
+}
+
+/** A heading stands alone in its cell, or has its value behind a colon. */
+function isHeading({ cell, end }: Site): boolean {
+	const rest = cell.text.slice(end).trim();
+	return rest === '' || cell.text.slice(0, end).includes(':') || /^\(.*\)$/.test(rest);
+}
+
+function cellsUnder(rows: readonly Row[], site: Site, headings: readonly Site[]): Cell[] {
+	const width = charWidth(site.cell);
+	const cells: Cell[] = [site.cell, ...site.row.cells.slice(site.cellIndex + 1, site.cellIndex + 2).filter((next) => site.cell.text.trim().endsWith(':') && labelAt(next.text) === null)];
+	let bottom = site.row.bottom;
+	for (const row of rows.slice(site.rowIndex + 1)) {
+		if (row.page !== site.row.page || row.top - bottom > 2.6 * (site.row.bottom - site.row.top)) break;
+		const at = row.cells.findIndex(({ left }) => left >= site.cell.left - 2 * width && left <= site.cell.left + 16 * width);
+		const cell = row.cells[at];
+		if (cell === undefined) continue;
+		if (headings.some((heading) => heading.cell === cell)) break;
+		if (/^(?:number|date|valid-until|net|gross|tax|total)$/.test(labelAt(cell.text)?.label ?? '') && !/tva|ust|vat/i.test(cell.text)) break;
+		cells.push(cell, ...(/:\s*$/.test(cell.text) ? row.cells.slice(at + 1, at + 2) : []));
+		bottom = Math.max(bottom, row.bottom);
+	}
+	return cells;
+}
+
+function firstName(rows: readonly Row[], zones: readonly Zone[]): Found | undefined {
+	for (const { site, cells } of zones) {
+		const named = cells.find((cell) => cell !== site.cell && labelAt(cell.text)?.label === 'name');
+		if (named !== undefined) return behindLabel(rows, named);
+		const inline = site.cell.text.slice(site.end).trim();
+		if (isName(inline)) return foundIn(site.cell, site.end, site.cell.text.length, inline);
+		const line = cells.find((cell) => cell !== site.cell && isName(cell.text));
+		if (line !== undefined) return nameIn(line);
+	}
+	return undefined;
+}
+
+function behindLabel(rows: readonly Row[], cell: Cell): Found | undefined {
+	const rowIndex = rows.findIndex(({ cells }) => cells.includes(cell));
+	const row = rows[rowIndex];
+	const labelled = labelAt(cell.text);
+	if (row === undefined || labelled === null) return undefined;
+	const [first] = slicesAfter(rows, { ...labelled, row, rowIndex, cell, cellIndex: row.cells.indexOf(cell) });
+	return first === undefined || !/\p{L}{2}/u.test(first.text)
+		? undefined
+		: foundIn(first.cell, first.start, first.cell.text.length, first.text.trim());
+}
+
+// ---- address blocks without a heading
+
+type Block = readonly Cell[];
+
+const postcode =
+	/(?:^|[\s,–-])(?:[A-Z]{1,2}[- ])?\d{5} \p{Lu}|(?:^|\s)(?:A|AT|B|BE|CH|L|LU)[- ]\d{4} \p{Lu}|(?:^|\s)[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}(?=\s|$)/u;
+const street =
+	/^\d+(?: ?(?:bis|ter))?[ ,]|(?:^|\s)(?:rue|avenue|av\.|bd|boulevard|chemin|allees?|place|impasse|route|quai|cours|lotissement|zone|za|zi|bp)\s|str(?:asse|aße|\.)|\b(?:street|road|drive|lane|avenue|weg|platz)\b/;
+const contact = /\b(?:contact|attn|att\.|a l'attention|ansprechpartner|z\.? ?hd\.?|service|phone|tel|fon|fax|mobile|portable)\b|\+\d\d|📞|✉|🌐|@|www\.|https?:/;
+const identifiers = /\b(?:siret|siren|rcs|r\.c\.s|ape|naf|capital|iban|rm \d|n° ?tva|tva intra|ust-?id|steuernr|decennale|rge)\b/;
+
+function isAbove(row: Row, body: Row | undefined): boolean {
+	return row.page === 1 && (body === undefined || body.page > 1 || row.top < body.top);
+}
+
+function blocksOf(rows: readonly Row[], zones: readonly Zone[]): Block[] {
+	const taken = new Set(zones.flatMap(({ cells }) => cells));
+	const open: Array<{ cells: Cell[]; bottom: number; height: number }> = [];
+	for (const row of rows) {
+		for (const cell of row.cells) {
+			if (taken.has(cell)) continue;
+			const height = row.bottom - row.top;
+			const block = open.findLast(
+				({ cells, bottom, height: line }) =>
+					Math.abs((cells.at(-1)?.left ?? 0) - cell.left) <= 2.5 * charWidth(cell) && row.top - bottom <= 1.9 * line && row.bottom > bottom,
+			);
+			if (block === undefined) open.push({ cells: [cell], bottom: row.bottom, height });
+			else {
+				block.cells.push(cell);
+				block.bottom = row.bottom;
+			}
+		}
+	}
+	return open.map(({ cells }) => cells);
+}
+
+function sidesOf(blocks: readonly Block[], sender: Found | undefined): { seller?: Block; buyer?: Block } {
+	const addressed = blocks.filter(
+		(block) => block.length >= 2 && block.some(({ text }) => postcode.test(text)) && namesIn(block).length > 0,
+	);
+	const sellers = addressed.filter(
+		(block) =>
+			block.some(({ text }) => identifiers.test(folded(text)) || /^(?:fon|phone|fax|tel)\b/.test(folded(text))) ||
+			(sender !== undefined && namesIn(block).some(({ text }) => sameLetters(text, sender.value))),
+	);
+	const others = addressed.filter((block) => !sellers.includes(block));
+	const [seller, ...moreSellers] = sellers;
+	const [buyer, second, ...more] = others;
+	if (seller !== undefined && moreSellers.length === 0 && second === undefined) {
+		return { seller, ...(buyer === undefined ? {} : { buyer }) };
+	}
+	if (sender !== undefined && sellers.length === 0 && buyer !== undefined && second === undefined) return { buyer };
+	// Without any other sign, French practice: the seller stands first, the client right of it in the envelope's window.
+	if (sellers.length === 0 && sender === undefined && buyer !== undefined && second !== undefined && more.length === 0) {
+		const [left, right] = [buyer, second].toSorted((a, b) => (a[0]?.left ?? 0) - (b[0]?.left ?? 0));
+		if (left === buyer && right !== undefined && (right[0]?.left ?? 0) > (left[0]?.right ?? 0)) return { seller: left, buyer: right };
+	}
+	return { ...(seller !== undefined && moreSellers.length === 0 ? { seller } : {}) };
+}
+
+function namesIn(block: Block): Cell[] {
+	const end = block.findIndex(({ text }) => postcode.test(text) || street.test(folded(text)));
+	return block.slice(0, end === -1 ? block.length : end).filter(({ text }) => isName(text));
+}
+
+/** The name of a block: of several lines above the address the one that the document repeats, or that names a company. */
+function blockName(rows: readonly Row[], block: Block): Found | undefined {
+	const names = namesIn(block);
+	const texts = rows.flatMap(({ cells }) => cells.filter((cell) => !names.includes(cell)).map(({ text }) => letters(text)));
+	const repeated = names.filter(({ text }) => letters(text).length >= 4 && texts.some((other) => other.includes(letters(text))));
+	const company = names.filter(({ text }) => legalForm.test(text));
+	const [name] = [...(company.length === 1 ? company : []), ...(repeated.length === 1 ? repeated : []), ...names];
+	return name === undefined ? undefined : nameIn(name);
+}
+
+const legalForm = /(?:^|\s)(?:SARL|SAS|SASU|EURL|SA|EI|EIRL|SCOP|SNC|SCI|GmbH|AG|KG|UG|OHG|Ltd\.?|Inc\.?|LLC|Corp\.?|PLC)(?=$|[\s,&])/;
+
+/** `Bei Spiel GmbH · Ecke 12 · 12345 Stadthausen`: the sender in one line, as above an envelope's window. */
+function senderLine(rows: readonly Row[]): Found | undefined {
+	for (const row of rows) {
+		const text = row.cells.map((cell) => cell.text).join(' ');
+		const parts = text.split(/\s+[·●•|–-]\s+|\s{2,}/u);
+		if (parts.length < 3 || parts.length > 6 || !parts.slice(1).some((part) => postcode.test(` ${part}`))) continue;
+		const [name = ''] = parts;
+		const [cell] = row.cells;
+		if (cell !== undefined && isName(name) && cell.text.startsWith(name)) return foundIn(cell, 0, name.length, name);
+	}
+	return undefined;
+}
+
+function isName(text: string): boolean {
+	const plain = folded(text).trim();
+	if ((plain.match(/\p{L}/gu)?.length ?? 0) < 2 || plain.length > 70 || /[:;?!]|\d{4}|€/.test(plain)) return false;
+	if (/^(?:devis|facture|avoir|invoice|rechnung|quote|quotation|angebot|page|date|objet|ref|logo|bonjour|madame,|monsieur,)(?![\p{L}])/u.test(plain)) return false;
+	if (/^(?:france|deutschland|germany|belgique|suisse|luxembourg|espagne|spain|osterreich|united kingdom|united states.*)$/.test(plain)) return false;
+	return !street.test(plain) && !postcode.test(text) && !contact.test(plain) && !identifiers.test(plain) && labelAt(text) === null;
+}
+
+function nameIn(cell: Cell): Found {
+	return foundIn(cell, 0, cell.text.length, cell.text.trim());
+}
+
+// ---- identifiers
+
+type Read = (cell: Cell, left: Cell | undefined) => Found | undefined;
+
+/** An identifier of the seller: one that stands with the seller, else the only one that stands with nobody else. */
+function identifierIn(rows: readonly Row[], read: Read, seller: ReadonlySet<Cell>, foreign: ReadonlySet<Cell>): Found | undefined {
+	const found = rows.flatMap(({ cells }) =>
+		cells.flatMap((cell, index) => {
+			const left = cells[index - 1];
+			const value = foreign.has(cell) || (left !== undefined && foreign.has(left)) ? undefined : read(cell, left);
+			return value === undefined ? [] : [{ value, own: seller.has(cell) || (left !== undefined && seller.has(left)) }];
+		}),
+	);
+	const own = found.filter((one) => one.own);
+	const among = (own.length > 0 ? own : found).map(({ value }) => value);
+	return new Set(among.map(({ value }) => value)).size === 1 ? among[0] : undefined;
+}
+
+const vatLabel = /tva|t\.v\.a|ust|u\.st|vat|mwst|uid/;
+const ofTheBuyer = /client|customer|kunde|buyer|acheteur|ihre|votre|your/;
+
+function vatIn(cell: Cell, left: Cell | undefined): Found | undefined {
+	const label = folded(`${left?.text ?? ''} ${cell.text}`);
+	if (ofTheBuyer.test(label)) return undefined;
+	const match = /(?<![\p{L}\d])(?:FR ?[0-9A-Z]{2} ?\d{3} ?\d{3} ?\d{3}|(?:ATU|[A-Z]{2})[ ]?\d[\dA-Z.]{6,11})(?![\p{L}\d])/u.exec(cell.text);
+	if (match === null) return undefined;
+	const value = match[0].replace(/[ .]/g, '');
+	const iban = /iban/.test(folded(cell.text.slice(0, match.index)));
+	if (iban || (!vatLabel.test(label) && !isFrenchVatNumber(value))) return undefined;
+	return foundIn(cell, match.index, match.index + match[0].length, value);
+}
+
+function siretIn(cell: Cell, left: Cell | undefined): Found | undefined {
+	const label = folded(`${left?.text ?? ''} ${cell.text}`);
+	if (ofTheBuyer.test(label)) return undefined;
+	const match = /(?<!\d)\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{2}[ ]?\d{3}(?!\d)/.exec(cell.text);
+	if (match === null) return undefined;
+	const value = match[0].replace(/\D/g, '');
+	if (!/siret/.test(label) && !(isFrenchCompanyNumber(value) && /siren|rcs|rm\b/.test(label))) return undefined;
+	return foundIn(cell, match.index, match.index + match[0].length, value);
+}
+
+const email = /[\p{L}\d._%+-]+@[\p{L}\d.-]+\.\p{L}{2,}/u;
+
+function emailIn(rows: readonly Row[], buyer: readonly Cell[]): Found | undefined {
+	const labelled = rows.flatMap(({ cells }) =>
+		cells.filter((cell, index) => /(?:e-?mail|courriel)[^:@]*client|client[^:@]*(?:e-?mail|courriel)/.test(folded(`${cells[index - 1]?.text ?? ''} ${cell.text}`))),
+	);
+	for (const cells of [labelled, buyer.filter(({ text }) => !contact.test(folded(text).replace(email, ''))), buyer]) {
+		const found = cells.flatMap((cell) => {
+			const match = email.exec(cell.text);
+			return match === null ? [] : [foundIn(cell, match.index, match.index + match[0].length, match[0])];
+		});
+		if (new Set(found.map(({ value }) => value.toLowerCase())).size === 1) return found[0];
+		if (found.length > 1) return undefined;
+	}
+	return undefined;
+}
+
+function charWidth(cell: Cell): number {
+	return Math.max(1, (cell.right - cell.left) / Math.max(1, cell.text.length));
+}
+
+function letters(text: string): string {
+	return folded(text).replace(/[^\p{L}\d]/gu, '');
+}
+
+function sameLetters(a: string, b: string): boolean {
+	return letters(a) === letters(b);
 }

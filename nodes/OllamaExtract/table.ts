@@ -1,6 +1,6 @@
 import Big from 'big.js';
 import { foundIn, numbersIn, type Conventions, type Found, type Printed } from './found';
-import { columnOf, folded, labelAt, type Column } from './labels';
+import { columnOf, folded, isBareLabel, labelAt, type Column } from './labels';
 import type { Cell, Row } from './layout';
 import type { DocumentLine } from './result';
 
@@ -34,8 +34,8 @@ export interface TableReading {
 	readonly lines: readonly TableLine[];
 	readonly taxes: ReadonlyArray<{ readonly rate?: Found; readonly base?: Found; readonly amount?: Found }>;
 	readonly adjustments: readonly Adjustment[];
-	/** The rows that belong to the table of lines or of taxes, heads included. */
-	readonly used: ReadonlySet<Row>;
+	/** The cells that belong to the table of lines or of taxes, heads included. */
+	readonly used: ReadonlySet<Cell>;
 	readonly unsure: ReadonlyArray<{ readonly path: string; readonly message: string; readonly place: Found['place'] }>;
 }
 
@@ -45,16 +45,17 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		lines: [] as TableLine[],
 		taxes: [] as Array<TableReading['taxes'][number]>,
 		adjustments: [] as Adjustment[],
-		used: new Set<Row>(),
+		used: new Set<Cell>(),
 		unsure: [] as Array<TableReading['unsure'][number]>,
 	};
+	const use = (cells: readonly Cell[]) => cells.forEach((cell) => state.used.add(cell));
 	let table: Head | null = null;
 	let optional = false;
 	for (const row of rows) {
 		const head = headOf(row);
 		if (head !== null) {
 			table = head;
-			state.used.add(row);
+			use(head.cells);
 			continue;
 		}
 		if (table === null) continue;
@@ -63,7 +64,7 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 			if (tax === 'end') table = null;
 			else if (tax !== null) {
 				state.taxes.push(tax);
-				state.used.add(row);
+				use(within(row, table));
 			}
 			continue;
 		}
@@ -75,18 +76,18 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		if (kind === 'title') optional = isOptional(row.cells[0]?.text ?? '');
 		if (kind === 'subtotal') {
 			optional = false;
-			state.used.add(row);
+			use(row.cells);
 		}
 		if (kind === 'adjustment') {
 			const adjustment = adjustmentOf(row, conventions);
 			if (adjustment !== null) state.adjustments.push(adjustment);
-			state.used.add(row);
+			use(row.cells);
 		}
 		if (kind === 'line') {
 			const { unsure, ...line } = lineOf(row, table, conventions);
 			state.unsure.push(...unsure.map((one) => ({ ...one, path: `lines.${state.lines.length}.${one.path}` })));
 			state.lines.push({ ...line, optional: optional || isOptional(line.values.description?.value ?? '') });
-			state.used.add(row);
+			use(row.cells);
 		}
 	}
 	return state;
@@ -122,37 +123,59 @@ interface HeadColumn {
 
 interface Head {
 	readonly kind: 'lines' | 'taxes';
+	readonly cells: readonly Cell[];
 	readonly columns: readonly HeadColumn[];
 }
 
 const taxWord = /\b(?:tva|t\.v\.a\.?|taxes?|ust|mwst|umsatzsteuer|steuer\w*|vat|tax)\b/;
 
 function headOf(row: Row): Head | null {
+	const taxes = taxHeadOf(row);
+	if (taxes !== null) return taxes;
 	const columns = row.cells.flatMap((cell): HeadColumn[] => {
 		const column = columnOf(cell.text);
 		return column === null ? [] : [{ column, left: cell.left, right: cell.right, head: folded(cell.text) }];
 	});
-	if (row.cells.some(({ text }) => /\d[\d .,]*(?:€|[.,]\d{2}\b)/.test(text))) return null;
+	if (row.cells.some(({ text }) => printsAmount.test(text))) return null;
 	const has = (...wanted: Column[]) => columns.some(({ column }) => wanted.includes(column));
-	const taxed = row.cells.some(({ text }) => taxWord.test(folded(text)));
-	const whole = row.cells.map(({ text }) => text).join(' ');
-	if (taxed && columns.length >= 2 && !has('quantity', 'unitPrice') && (has('base', 'vatAmount') || isTaxHead(row))) {
-		return { kind: 'taxes', columns: taxColumns(row) };
-	}
-	if (columns.length < 2 || columns.length < row.cells.length / 2 || whole.length > 220) return null;
+	const length = row.cells.reduce((sum, { text }) => sum + text.length, 0);
+	if (columns.length < 2 || columns.length < row.cells.length / 2 || length > 220) return null;
 	const priced = has('total', 'totalWithTax', 'unitPrice', 'price');
 	if (!priced || (!has('description') && !(has('quantity') && has('unitPrice', 'price')))) return null;
-	return { kind: 'lines', columns: settled(columns) };
+	return { kind: 'lines', cells: row.cells, columns: settled(columns) };
 }
 
-/** `Taxe | Base | Montant`, `VAT | Net amount | VAT amount`: tax first, then what is taxed and the tax. */
-function isTaxHead(row: Row): boolean {
-	const [first] = row.cells;
-	return first !== undefined && row.cells.length === 3 && taxWord.test(folded(first.text)) && columnOf(first.text) === 'vatRate';
+const printsAmount = /\d[\d .,]*(?:€|[.,]\d{2}\b)/;
+
+/**
+ * The head of a table of taxes: a word for the tax, and what is taxed or its amount. The totals often stand beside it,
+ * so it ends where a cell holds one of their labels.
+ */
+function taxHeadOf(row: Row): Head | null {
+	const end = row.cells.findIndex(({ text }, index) => index > 0 && (printsAmount.test(text) || isTotalLabel(text)));
+	const cells = end === -1 ? row.cells : row.cells.slice(0, end);
+	const heads = cells.map(({ text }) => columnOf(text));
+	const taxed = cells.some(({ text }) => taxWord.test(folded(text)));
+	if (!taxed || cells.length < 2 || cells.length > 8 || heads.includes('quantity') || heads.includes('description')) return null;
+	const short = heads.length === 3 && heads[0] === 'vatRate' && heads.slice(1).every((head) => head !== null);
+	const long = heads.includes('base') && (heads.includes('vatAmount') || heads.includes('vatRate') || heads.includes('total'));
+	return short || long ? { kind: 'taxes', cells, columns: taxColumns(cells) } : null;
 }
 
-function taxColumns(row: Row): HeadColumn[] {
-	const known = row.cells.map((cell): HeadColumn => {
+function isTotalLabel(text: string): boolean {
+	return isBareLabel(text) && ['net', 'gross', 'due', 'total'].includes(labelAt(text)?.label ?? '') && columnOf(text) !== 'base';
+}
+
+/** The cells of a row that stand under the head of a table. */
+function within(row: Row, head: Head): Cell[] {
+	const left = Math.min(...head.cells.map((cell) => cell.left));
+	const right = Math.max(...head.cells.map((cell) => cell.right));
+	const slack = (right - left) / 4;
+	return row.cells.filter((cell) => cell.right > left - slack && cell.left < right);
+}
+
+function taxColumns(cells: readonly Cell[]): HeadColumn[] {
+	const known = cells.map((cell): HeadColumn => {
 		const head = folded(cell.text);
 		const column = columnOf(cell.text);
 		const amount = /betrag|amount|montant|steuer ?$|tva ?$/.test(head);
@@ -189,11 +212,13 @@ type RowKind = 'line' | 'subtotal' | 'adjustment' | 'totals' | 'title' | 'other'
 function rowKind(row: Row, head: Head, conventions: Conventions): RowKind {
 	const cells = columned(row, head);
 	const amounts = (column: Column) =>
-		(cells.get(column) ?? []).flatMap((cell) => numbersIn(cell.text, conventions.decimalMark));
+		(cells.get(column) ?? []).filter(isFigure).flatMap((cell) => numbersIn(cell.text, conventions.decimalMark));
 	const total = [...amounts('total'), ...amounts('totalWithTax')].some(({ percent }) => !percent);
 	const priced = amounts('quantity').length > 0 && amounts('unitPrice').length > 0;
-	const first = row.cells.find(({ text }) => /\p{L}{2}/u.test(text));
+	const worded = row.cells.filter(({ text }) => /\p{L}{2}/u.test(text));
+	const first = worded.find(({ text }) => ['adjustment', 'subtotal'].includes(labelAt(text)?.label ?? '')) ?? worded[0];
 	const label = first === undefined ? null : labelAt(first.text);
+	if (row.cells.some(({ text }, index) => index > 0 && isTotalLabel(text)) && !priced) return 'totals';
 	const anyAmount = row.cells.some(({ text }) => numbersIn(text, conventions.decimalMark).some(({ percent }) => !percent));
 	if (first !== undefined && label !== null && !priced) {
 		const rest = folded(first.text.slice(label.end)).replace(/[\d\s.,€%()-]|eur/g, '');
@@ -207,6 +232,11 @@ function rowKind(row: Row, head: Head, conventions: Conventions): RowKind {
 	}
 	if (first !== undefined && (total || priced)) return describedBy(row, cells) === undefined ? 'other' : 'line';
 	return row.cells.length === 1 && !anyAmount ? 'title' : 'other';
+}
+
+/** True for a cell that holds a figure with at most its unit, not a sentence with a number in it. */
+function isFigure(cell: Cell): boolean {
+	return (folded(cell.text).replace(/eur(?:os?)?|chf/g, '').match(/\p{L}/gu)?.length ?? 0) <= 12;
 }
 
 function describedBy(row: Row, cells: ReadonlyMap<Column, Cell[]>): Cell | undefined {
@@ -253,7 +283,7 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 	const cells = columned(row, head);
 	const described = describedBy(row, cells);
 	const numbers = (column: Column): Candidate[] =>
-		(cells.get(column) ?? []).flatMap((cell) =>
+		(cells.get(column) ?? []).filter(isFigure).flatMap((cell) =>
 			numbersIn(cell.text, conventions.decimalMark).flatMap((printed) =>
 				printed.could.map((value) => ({ cell, printed, value })),
 			),
@@ -373,9 +403,10 @@ function holds(quantity: string, price: string, total: string, per: string, disc
 
 /** One row of the tax table, null for a row without figures, `end` when the table is over. */
 function taxOf(row: Row, head: Head, conventions: Conventions): TableReading['taxes'][number] | 'end' | null {
-	const [firstCell] = row.cells;
-	const label = firstCell === undefined ? null : labelAt(firstCell.text);
-	const cells = columned(row, head);
+	const own = { ...row, cells: within(row, head) };
+	const [firstCell] = own.cells;
+	if (firstCell === undefined) return null;
+	const cells = columned(own, head);
 	const amount = (column: Column) => {
 		const numbers = (cells.get(column) ?? []).flatMap((cell) =>
 			numbersIn(cell.text, conventions.decimalMark).map((printed) => ({ cell, printed })),
@@ -386,9 +417,11 @@ function taxOf(row: Row, head: Head, conventions: Conventions): TableReading['ta
 		return foundIn(only.cell, only.printed.start, only.printed.end, value);
 	};
 	const [rate, base, taxAmount] = [amount('vatRate'), amount('base'), amount('vatAmount')];
-	if (label !== null && ['net', 'gross', 'due', 'total', 'subtotal', 'other-amount'].includes(label.label)) {
-		return base !== undefined && rate !== undefined ? { rate: shortened(rate), base } : 'end';
-	}
+	const label = labelAt(firstCell.text)?.label;
+	const single = own.cells.length < 3 && (rate === undefined || base === undefined);
+	if (own.cells.some(({ text }) => isTotalLabel(text)) || label === 'subtotal' || label === 'other-amount') return 'end';
+	const anotherHead = own.cells.length >= 3 && own.cells.every(({ text }) => !/\d/.test(text));
+	if ((label === 'tax' && single) || anotherHead) return 'end';
 	if (base === undefined && taxAmount === undefined) return null;
 	return {
 		...(rate === undefined ? {} : { rate: shortened(rate) }),

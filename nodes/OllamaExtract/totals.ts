@@ -83,8 +83,7 @@ function amountsOf(
 }
 
 function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
-	const rest = folded(site.cell.text.slice(site.end)).replace(/\(.*?\)|[\d\s.,€%:=+-]|eur|chf|ht|ttc/g, '');
-	if (rest.length > 12) return undefined;
+	if (isSentence(site)) return undefined;
 	for (const { cell, start, text } of slicesAfter(rows, site)) {
 		const numbers = numbersIn(text, conventions.decimalMark).filter(({ percent, could }) => !percent && could.length === 1);
 		const [only, ...more] = numbers;
@@ -98,6 +97,12 @@ function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 	return undefined;
 }
 
+/** True for a label with more words behind it than a total has. */
+function isSentence({ cell, end }: Site): boolean {
+	const rest = folded(cell.text.slice(end)).replace(/\(.*?\)|[\d\s.,€%:=+-]|eur|chf|ht|ttc|\b(?:sur|von|of|on|base|a)\b/g, '');
+	return rest.length > 12;
+}
+
 /** An amount alone in its place: nothing beside it but a currency. */
 function looksLikeMoney(text: string, value: string): boolean {
 	return new Big(value).abs().lt('1e10') && folded(text).replace(/[\d\s.,'()€$£:=+−–-]|eur(?:os?)?|chf|usd|gbp|ht|ttc/g, '') === '';
@@ -105,7 +110,7 @@ function looksLikeMoney(text: string, value: string): boolean {
 
 function taxesOf(rows: readonly Row[], sites: readonly Site[], conventions: Conventions) {
 	return sites
-		.filter(({ label }) => label === 'tax')
+		.filter((site) => site.label === 'tax' && !isSentence(site))
 		.flatMap((site) => {
 			const slices = slicesAfter(rows, site);
 			const sameRow = slices.filter(({ cell }) => site.row.cells.includes(cell));
