@@ -78,11 +78,19 @@ async function buildPackage() {
 	say('Building the package');
 	const before = sources();
 	fs.rmSync(builtStamp(), { force: true });
-	for (const args of [[bin('n8n-node'), 'build'], [bin('gulp'), 'assets']]) {
-		const { code, output } = await quietly(node, args, root, runtimePath());
-		if (code !== 0) fail(`${output}\n"${args.slice(0, 2).join(' ')}" failed: the compiler's words are above.`);
-	}
+	// Compiled beside its place: a build that fails leaves the last good one.
+	const [dist, part] = [join(root, 'dist'), join(root, 'dist.part')];
+	fs.rmSync(part, { recursive: true, force: true });
+	await buildStep([bin('tsc'), '-p', root, '--outDir', part, '--noEmitOnError']);
+	fs.rmSync(dist, { recursive: true, force: true });
+	fs.renameSync(part, dist);
+	await buildStep([bin('gulp'), 'assets']);
 	fs.writeFileSync(builtStamp(), before);
+}
+
+async function buildStep(args) {
+	const { code, output } = await quietly(node, args, root, runtimePath());
+	if (code !== 0) fail(`${output.trim()}\nThe package could not be built: the compiler's words are above.`);
 }
 
 function builtStamp() {
