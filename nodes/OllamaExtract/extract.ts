@@ -193,15 +193,17 @@ async function fillFromModel(
 	if (options.chat === undefined) return void reasons.push(noModel());
 	const model = requiredModel(options);
 	const used = new UsedPlaces();
+	const asked = wanted.header;
+	const first = questionFor(asked, wanted.lines);
 	const pieces = piecesOf(wanted.lines ? rows : withoutLines(rows, draft), {
-		maxTokens: roomFor(questionFor(wanted.header, wanted.lines), model),
+		maxTokens: roomFor(first, model),
 		maxAmountRows: Math.max(1, Math.floor(model.maxReplyTokens / tokensPerLine)),
 		count: estimateTokens,
 	});
 	for (const piece of pieces) {
 		const missing = draft.missing().header;
 		if (!wanted.lines && !missing.some(isRequired)) return;
-		const question = questionFor(missing, wanted.lines);
+		const question = missing.length === asked.length ? first : questionFor(missing, wanted.lines);
 		const answer = await orReason(ask(question, messagesFor(question, piece.text), model, meter, signal), options, reasons);
 		if (answer === null) return;
 		acceptAnswer(draft, answer, index, used, options, reasons);
@@ -237,10 +239,16 @@ function acceptAnswer(
 		if (proof.ok) return { value: proof.value, origin: 'model', place: proof.place };
 		return unproven(path, label, printed, normalised(printed, kind), proof.reason, options, reasons);
 	};
+	const name = (path: HeaderFieldPath) => draft.value(path) ?? answer.header.get(path);
+	const parties = { seller: name('seller.name'), buyer: name('buyer.name') };
 	for (const { path, kind, label } of headerFields) {
 		const printed = answer.header.get(path);
 		if (printed === undefined) continue;
-		draft.settle(path, accept(path, label, printed, kind, proveHeader(index, path, printed, kind)));
+		const proof: Proof =
+			path === 'buyer.name' && printed === parties.seller
+				? { ok: false, reason: 'that is the seller' }
+				: proveHeader(index, path, printed, kind, parties);
+		draft.settle(path, accept(path, label, printed, kind, proof));
 	}
 	for (const line of answer.lines) {
 		const proofs = proveLine(index, line, used);

@@ -22,10 +22,10 @@ export interface PageIndex {
 
 /** Prepares rows; `text` is the whole source when it is plain text, so that quotes are cut from it unchanged. */
 export function indexOf(rows: readonly Row[], text?: string): PageIndex {
-	const words = rows.flatMap(({ cells }) => cells.flatMap((cell) => cell.words.map((word) => word.text)));
-	const decimalMark = decimalMarkOf(words.map(bare));
+	const cells = rows.flatMap((row) => row.cells).filter((cell) => /\d/.test(cell.text));
+	const decimalMark = decimalMarkOf(cells.flatMap((cell) => cell.words.filter((word) => /\d/.test(word.text)).map((word) => bare(word.text))));
 	const dateOrder = dateOrderOf(
-		rows.flatMap(({ cells }) => cells.map((cell) => cell.text)),
+		cells.map((cell) => cell.text),
 		'fr',
 	);
 	return {
@@ -35,13 +35,21 @@ export function indexOf(rows: readonly Row[], text?: string): PageIndex {
 	};
 }
 
+/** The names of both parties as far as they are known: a code that stands under one of them is that one's. */
+export interface Parties {
+	readonly seller?: string | undefined;
+	readonly buyer?: string | undefined;
+}
+
 /**
  * Finds a header value on the page. Of several places the one with the field's own label wins; a place that bears only
- * another field's label is no proof.
+ * another field's label, or stands under the other party's name, is no proof.
  */
-export function proveHeader(index: PageIndex, path: HeaderFieldPath, printed: string, kind: ValueKind): Proof {
-	const found = matches(index, printed, kind);
-	if (found.length === 0) return refused(`"${printed}" is not on the page`);
+export function proveHeader(index: PageIndex, path: HeaderFieldPath, printed: string, kind: ValueKind, parties: Parties = {}): Proof {
+	const everywhere = matches(index, printed, kind);
+	if (everywhere.length === 0) return refused(`"${printed}" is not on the page`);
+	const found = everywhere.filter((match) => !underOther(index, match, path, parties));
+	if (found.length === 0) return refused(`"${printed}" stands with the other party's name`);
 	const { own, rival } = labels[path];
 	const scored = found.map((match) => ({ match, own: labelScore(index, match, own), rival: labelScore(index, match, rival) }));
 	const standing = scored.filter((one) => one.rival === 0 || one.own >= one.rival);
@@ -142,8 +150,9 @@ function indexRow(row: Row, at: number, mark: DecimalMark | undefined, order: Da
 			plain += normal(word.text);
 		}
 		const place = (from: number, to: number) => placeOf(cell, from, to, text);
-		const numbers = numberMatches(cell.words, at, cellAt, mark, place);
-		const dates = datesIn(plain, order).flatMap(({ start, end, reading }): Match[] => {
+		const figures = /\d/.test(plain);
+		const numbers = figures ? numberMatches(cell.words, at, cellAt, mark, place) : [];
+		const dates = (figures ? datesIn(plain, order) : []).flatMap(({ start, end, reading }): Match[] => {
 			const { from, to } = wordsAt(starts, start, end);
 			const values = reading.kind === 'date' ? [reading.value] : reading.could;
 			return values.map((value) => ({ row: at, cell: cellAt, from, to, value, place: place(from, to) }));
@@ -163,6 +172,7 @@ function numberMatches(
 ): Match[] {
 	const found: Match[] = [];
 	for (let from = 0; from < words.length; from++) {
+		if (!beginsNumber.test(words[from]!.text)) continue;
 		let longest: { to: number; values: readonly string[] } | undefined;
 		let joined = '';
 		for (let to = from + 1; to <= Math.min(words.length, from + 6); to++) {
@@ -177,6 +187,8 @@ function numberMatches(
 	}
 	return found;
 }
+
+const beginsNumber = /^\D{0,4}\d|^[-−–+(€$£]|^(?:EUR|USD|GBP|CHF)$/i;
 
 /** A printed number without what often touches it: punctuation, a unit. */
 function bare(text: string): string {
@@ -396,8 +408,8 @@ const labels: Readonly<Record<HeaderFieldPath, { own: RegExp; rival: RegExp }>> 
 	validUntil: { own: dateWords.validUntil, rival: dateWords.other },
 	currency: { own: nothing, rival: nothing },
 	'seller.name': { own: partyWords.seller, rival: partyWords.buyer },
-	'seller.vat': { own: /tva|vat|ust|intracom/i, rival: partyWords.buyer },
-	'seller.siret': { own: /siret|siren/i, rival: partyWords.buyer },
+	'seller.vat': { own: partyWords.seller, rival: partyWords.buyer },
+	'seller.siret': { own: partyWords.seller, rival: partyWords.buyer },
 	'buyer.name': { own: partyWords.buyer, rival: partyWords.seller },
 	'buyer.email': { own: partyWords.buyer, rival: partyWords.seller },
 	'totals.net': { own: totalWords.net, rival: new RegExp(`${totalWords.gross.source}|${totalWords.tax.source}`, 'i') },
@@ -412,12 +424,41 @@ function labelScore(index: PageIndex, match: Match, pattern: RegExp): number {
 	const before = cell.plain.slice(0, cell.starts[match.from]).slice(-40);
 	if (pattern.test(before)) return 3;
 	if (match.cell > 0 && isLabel(cells[match.cell - 1]!.plain, pattern)) return 2;
-	for (let at = match.row - 1; at >= Math.max(0, match.row - 4); at--) {
-		if (index.rows[at]!.row.page !== index.rows[match.row]!.row.page) break;
-		const above = index.rows[at]!.cells.find((one) => overlaps(one.cell, cell.cell));
-		if (above && isLabel(above.plain, pattern)) return 1;
-	}
+	for (const { above } of column(index, match)) if (isLabel(above.plain, pattern)) return 1;
 	return 0;
+}
+
+/** The cells above a match that stand in one block with it, nearest first: what is a label to them is one to it. */
+function column(index: PageIndex, match: Match): Array<{ above: IndexedCell; row: number }> {
+	const block: Array<{ above: IndexedCell; row: number }> = [];
+	let { row: below } = index.rows[match.row]!;
+	let { cell } = index.rows[match.row]!.cells[match.cell]!;
+	for (let row = match.row - 1; row >= Math.max(0, match.row - 12); row--) {
+		const here = index.rows[row]!;
+		const gap = below.top - here.row.bottom;
+		if (here.row.page !== below.page || gap > 1.5 * (below.bottom - below.top) || here.columns.size > 1) break;
+		const above = here.cells.find((one) => overlaps(one.cell, cell));
+		if (above === undefined) continue;
+		block.push({ above, row });
+		[below, cell] = [here.row, above.cell];
+	}
+	return block;
+}
+
+/** Whether the nearest name above, in the same block of text, is the other party's. */
+function underOther(index: PageIndex, match: Match, path: HeaderFieldPath, { seller, buyer }: Parties): boolean {
+	const [own, other] = path === 'seller.vat' || path === 'seller.siret' ? [seller, buyer] : path === 'buyer.email' ? [buyer, seller] : [];
+	if (other === undefined) return false;
+	const holds = (text: string, name: string | undefined) => name !== undefined && textMatchesIn(text, name);
+	for (const { above } of [{ above: index.rows[match.row]!.cells[match.cell]! }, ...column(index, match)]) {
+		if (holds(above.plain, own)) return false;
+		if (holds(above.plain, other)) return true;
+	}
+	return false;
+}
+
+function textMatchesIn(plain: string, name: string): boolean {
+	return plain.toLowerCase().replace(/ /g, '').includes(normal(name).toLowerCase().replace(/ /g, ''));
 }
 
 /** A label is short and holds no number but a rate; an address or a name is none, whatever words it holds. */

@@ -11,15 +11,13 @@ export function rowsOfText(text: string): Row[] {
 	const rows: Row[] = [];
 	let page = 1;
 	let number = 0;
-	for (const { 0: line, index } of text.matchAll(/[^\r\n\f]+|\f/g)) {
-		if (line === '\f') {
-			page++;
-			continue;
+	for (const { 0: line, index } of text.matchAll(/[^\n\f]+|\n|\f/g)) {
+		if (line === '\n') number++;
+		else if (line === '\f') [page, number] = [page + 1, 0];
+		else {
+			const cells = [...line.matchAll(/[^\s|](?:(?!\s{2,}|\t|\|).)*/gu)].map((part) => cellOf(part[0].trimEnd(), index, part.index));
+			if (cells.length > 0) rows.push({ page, top: number * lineHeight, bottom: number * lineHeight + lineHeight - 2, cells });
 		}
-		const cells = [...line.matchAll(/[^\s|](?:(?!\s{2,}|\t|\|).)*/gu)].map((part) => cellOf(part[0].trimEnd(), index, part.index));
-		if (cells.length === 0) continue;
-		rows.push({ page, top: number * lineHeight, bottom: number * lineHeight + lineHeight - 2, cells });
-		number++;
 	}
 	return rows;
 }

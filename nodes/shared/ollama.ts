@@ -139,17 +139,19 @@ async function chatOnce(
 }
 
 /**
- * Tokens a text can cost, from above: measured on French and German documents, no common tokenizer makes more of them
- * than one for each two letters, each digit and each sign.
+ * Tokens a text can cost, from above, for the byte-level tokenizers that models share: two letters of a word in a Latin
+ * script make at least one token's worth, of codes and other scripts each byte may be one.
  */
 export function estimateTokens(text: string): number {
 	let tokens = 4;
-	for (const [piece] of text.matchAll(/\p{L}+|\p{N}|\s+|[^\p{L}\p{N}\s]/gu)) {
-		if (/^\s/.test(piece)) tokens += piece.length > 1 || piece !== ' ' ? 1 : 0;
-		else tokens += /^\p{L}/u.test(piece) ? Math.ceil(Buffer.byteLength(piece) / 2.5) : Math.ceil(Buffer.byteLength(piece) / 2);
+	for (const [piece] of text.matchAll(/\p{L}+|\s+|[^\p{L}\s]+/gu)) {
+		const bytes = Buffer.byteLength(piece);
+		if (piece !== ' ') tokens += /^\p{Lu}?\p{Ll}+$/u.test(piece) && latinWord.test(piece) ? Math.ceil((2 * bytes - piece.length) / 2) : bytes;
 	}
 	return tokens;
 }
+
+const latinWord = /^[a-zà-öø-ÿœ]+$/i;
 
 function client(server: OllamaServer, timeoutMs: number, signal: AbortSignal | undefined, model?: string): Ollama {
 	const within = fetchWithin({
