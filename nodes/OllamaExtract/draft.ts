@@ -82,9 +82,13 @@ export class Draft {
 			if (net === null && gross !== null) set('totals.net', new Big(gross), `"${exempt}": the total holds no tax`);
 			return;
 		}
-		if (net !== null && tax !== null && gross === null) set('totals.gross', new Big(net).plus(tax), `${net} + ${tax}`);
-		if (gross !== null && tax !== null && net === null) set('totals.net', new Big(gross).minus(tax), `${gross} - ${tax}`);
-		if (gross !== null && net !== null && tax === null) set('totals.tax', new Big(gross).minus(net), `${gross} - ${net}`);
+		const amounts = [net, tax, gross].flatMap((amount) => (amount === null ? [] : [new Big(amount)]));
+		const signs = new Set(amounts.filter((amount) => !amount.eq(0)).map((amount) => amount.s));
+		if (amounts.length !== 2 || signs.size > 1) return;
+		if (gross === null) set('totals.gross', new Big(net!).plus(tax!), `${net} + ${tax}`);
+		// Tax is a part of the gross total: where it exceeds that, one of the two was misread.
+		else if (net === null && new Big(tax!).abs().lt(new Big(gross).abs())) set('totals.net', new Big(gross).minus(tax!), `${gross} - ${tax}`);
+		else if (tax === null && new Big(net!).abs().lte(new Big(gross).abs())) set('totals.tax', new Big(gross).minus(net!), `${gross} - ${net}`);
 	}
 
 	/** The data without what was derived: arithmetic over derived values would confirm itself. */

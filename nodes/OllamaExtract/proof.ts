@@ -48,7 +48,9 @@ export interface Parties {
 export function proveHeader(index: PageIndex, path: HeaderFieldPath, printed: string, kind: ValueKind, parties: Parties = {}): Proof {
 	const everywhere = matches(index, printed, kind);
 	if (everywhere.length === 0) return refused(`"${printed}" is not on the page`);
-	const found = everywhere.filter((match) => !underOther(index, match, path, parties));
+	const told = everywhere.filter((match) => !inProse(index, match, path));
+	if (told.length === 0) return refused(`"${printed}" is on the page only within a sentence`);
+	const found = told.filter((match) => !underOther(index, match, path, parties));
 	if (found.length === 0) return refused(`"${printed}" stands with the other party's name`);
 	const { own, rival } = labels[path];
 	const scored = found.map((match) => ({ match, own: labelScore(index, match, own), rival: labelScore(index, match, rival) }));
@@ -443,6 +445,15 @@ function column(index: PageIndex, match: Match): Array<{ above: IndexedCell; row
 		[below, cell] = [here.row, above.cell];
 	}
 	return block;
+}
+
+/**
+ * A total stands beside its label, a name by itself or at the head of an address. Within a sentence either may be
+ * anything, an order to the model included.
+ */
+function inProse(index: PageIndex, { row, cell, from, to }: Match, path: HeaderFieldPath): boolean {
+	const sentence = index.rows[row]!.cells[cell]!.cell.words.length - (to - from) > 8;
+	return sentence && (path.startsWith('totals.') || (path.endsWith('.name') && from > 0));
 }
 
 /** Whether the nearest name above, in the same block of text, is the other party's. */
