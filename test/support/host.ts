@@ -81,6 +81,8 @@ export async function searchList(
 	{ filter, ...setup }: NodeSetup & { readonly filter?: string },
 ): Promise<INodeListSearchResult> {
 	const { workflow, node, additionalData } = place(nodeType, setup);
+	// The editor sends every parameter, those left at their default included.
+	additionalData.currentNodeParameters = workflow.getNode(node.name)!.parameters;
 	const host = new LoadOptionsContext(workflow, node, additionalData, 'parameters');
 	return await nodeType.methods!.listSearch![method]!.call(host, filter);
 }
@@ -159,7 +161,6 @@ function place(nodeType: INodeType, { parameters, credentials = {}, onError }: N
 		webhookWaitingBaseUrl: 'http://localhost/webhook-waiting',
 		formWaitingBaseUrl: 'http://localhost/form-waiting',
 		variables: {},
-		currentNodeParameters: parameters,
 	} as unknown as IWorkflowExecuteAdditionalData;
 	return { workflow, node, additionalData };
 }

@@ -72,7 +72,7 @@ export async function startOllamaStandIn(options: StandInOptions = {}): Promise<
 	const requests: StandInRequest[] = [];
 	let behaviours: Behaviour[] = [{ kind: 'from-page' }];
 	let open = 0;
-	let waiting: Array<() => void> = [];
+	const waiting: Array<() => void> = [];
 	const server = createServer((request, response) => {
 		void serve(request, response).catch((error: unknown) => response.destroy(error as Error));
 	});
