@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Credential } from './credentials.mts';
-import { withClient } from './postgres.mts';
+import { withClient } from './database.mts';
 import { readJson, writeJson } from './state.mts';
 import { type Workflow, missingSteps } from './workflows.mts';
 
