@@ -295,6 +295,11 @@ function attempt(index: PageIndex, line: Partial<Record<keyof DocumentLine, stri
 		const wanted = matchingNumbers(index, printed, figures).filter((figure) => !taken.has(figure));
 		const choice = chooseColumn(index, wanted, name);
 		if (choice === undefined) {
+			const rate = name === 'vatRate' ? onlyRate(index, printed) : undefined;
+			if (rate !== undefined) {
+				proof[name] = { ok: true, value: rate.value, place: rate.place };
+				continue;
+			}
 			proof[name] = refused(`"${printed}" does not stand with this line`);
 			continue;
 		}
@@ -305,6 +310,19 @@ function attempt(index: PageIndex, line: Partial<Record<keyof DocumentLine, stri
 	if (line.unit !== undefined) proof.unit = proveUnit(index, line.unit, anchor);
 	const proven = Object.values(proof).filter(({ ok }) => ok).length;
 	return { proof, spans, proven: line.description === undefined && proof.total?.ok !== true ? 0 : proven };
+}
+
+/** The document's tax rate, where it prints a single one: it is then that of every line. */
+function onlyRate(index: PageIndex, printed: string): Match | undefined {
+	const rates = index.rows.flatMap((row) =>
+		/t\.?v\.?a|mwst|ust|umsatzsteuer|\bvat\b|\btax/i.test(row.cells.map(({ plain }) => plain).join(' '))
+			? row.cells.flatMap(({ cell, numbers }) =>
+					numbers.filter(({ to }) => cell.words[to - 1]!.text.includes('%') || cell.words[to]?.text.startsWith('%')),
+				)
+			: [],
+	);
+	const distinct = new Set(rates.map(({ value }) => new Big(value).toFixed()));
+	return distinct.size === 1 ? matchingNumbers(index, printed, rates)[0] : undefined;
 }
 
 function proveUnit(index: PageIndex, unit: string, anchor: Match): Proof {
@@ -390,8 +408,8 @@ function columnOver(index: PageIndex, figure: Match): Column | undefined {
 }
 
 const partyWords = {
-	buyer: /client|destinataire|acheteur|adress[ée] [àa]|factur[ée] [àa]|livr[ée] [àa]|[àa] l'attention|ma[îi]tre d'ouvrage|kunde|empf[äa]nger|bill(?:ed)? to|customer|buyer|sold to|ship to/i,
-	seller: /[ée]metteur|vendeur|prestataire|fournisseur|entreprise|seller|supplier|vendor|lieferant|from\b/i,
+	buyer: /client|destinataire|acheteur|adress[ée] [àa]|factur[ée] [àa]|livr[ée] [àa]|[àa] l'attention|ma[îi]tre d'ouvrage|kunde|empf[äa]nger|(?<!ver)k[äa]ufer|bill(?:ed)? to|customer|buyer|sold to|ship to/i,
+	seller: /[ée]metteur|vendeur|prestataire|fournisseur|entreprise|verk[äa]ufer|seller|supplier|vendor|lieferant|from\b/i,
 };
 const totalWords = {
 	net: /\bh\.?t\.?(?!\p{L})|hors[ -]taxes?|netto|\bnet total|sub-?total|sous-?total|before tax|ohne/iu,
@@ -419,15 +437,15 @@ const labels: Readonly<Record<HeaderFieldPath, { own: RegExp; rival: RegExp }>> 
 	'totals.gross': { own: totalWords.gross, rival: new RegExp(`${totalWords.tax.source}|${totalWords.net.source}`, 'i') },
 };
 
-/** 3: in the same cell before the value; 2: the nearest cell to its left; 1: above it. */
+/** 3: in the same cell before the value; 2: the nearest cell to its left; from 1 down: above it, the nearer the more. */
 function labelScore(index: PageIndex, match: Match, pattern: RegExp): number {
 	const { cells } = index.rows[match.row]!;
 	const cell = cells[match.cell]!;
 	const before = cell.plain.slice(0, cell.starts[match.from]).slice(-40);
 	if (pattern.test(before)) return 3;
 	if (match.cell > 0 && isLabel(cells[match.cell - 1]!.plain, pattern)) return 2;
-	for (const { above } of column(index, match)) if (isLabel(above.plain, pattern)) return 1;
-	return 0;
+	const at = column(index, match).findIndex(({ above }) => isLabel(above.plain, pattern));
+	return at === -1 ? 0 : 1 / (at + 1);
 }
 
 /** The cells above a match that stand in one block with it, nearest first: what is a label to them is one to it. */
