@@ -35,6 +35,33 @@ export function conventionsOf(rows: readonly Row[]): Conventions {
 	return { language, decimalMark: decimalMarkOf(amounts.length > 0 ? amounts : numbers), dateOrder: dateOrderOf(texts, language) };
 }
 
+/**
+ * The row with the thousands of a number in one cell again: `11` and `016,92 €` a word space apart are `11 016,92 €`,
+ * even where a column of shorter amounts makes a gap of that space.
+ */
+export function rejoined(row: Row): Row {
+	const cells: Cell[] = [];
+	for (const cell of row.cells) {
+		const before = cells.at(-1);
+		const gap = before === undefined ? Infinity : cell.left - before.right;
+		const split = before !== undefined && /(?:^|[\s(−–-])\d{1,3}(?: \d{3})*$/.test(before.text) && /^\d{3}(?:[ ,.]\d|[^\d.,]|$)/.test(cell.text);
+		if (before === undefined || !split || gap < 0 || gap > (row.bottom - row.top) / 2) cells.push(cell);
+		else cells[cells.length - 1] = joinedCells(before, cell);
+	}
+	return cells.length === row.cells.length ? row : { ...row, cells };
+}
+
+function joinedCells(a: Cell, b: Cell): Cell {
+	const shift = a.text.length + 1;
+	return {
+		text: `${a.text} ${b.text}`,
+		left: a.left,
+		right: b.right,
+		bold: a.bold && b.bold,
+		words: [...a.words, ...b.words.map((word) => ({ ...word, start: word.start + shift }))],
+	};
+}
+
 /** The numbers printed in a text, from left to right. Digits inside words, references, dates and times are none. */
 export function numbersIn(text: string, decimalMark: DecimalMark | undefined): Printed[] {
 	return [...text.matchAll(anyNumber)].flatMap((match) => {

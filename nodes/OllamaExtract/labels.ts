@@ -181,7 +181,7 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	['total', /\b(totale?|montants?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/],
 	['price', /^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|^(price|prix|preis)\b/],
 	['quantity', /\b(qte?s?|qtee?s?|quantites?|qty|quantity|menge|anzahl|nombre|nbre?|hours|heures)\b/],
-	['description', /\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars)\b/, /^(art|code|item (no|code|#))/],
+	['description', /\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars)\b/, /^(art[. ]|code|item (no|code|#))/],
 	['reference', /\b(refs?|references?|code|referenzen|art\.?-?(ikel)?-? ?(nr|no)|sku|item (no|code)|article n)\b/],
 	['position', /^(n[°ºo]\.?|no\.?|#|pos\.?|position|ligne|item|lot|nr\.?|poste)$/],
 ];

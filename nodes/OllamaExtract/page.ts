@@ -1,6 +1,6 @@
 import Big from 'big.js';
 import { readLinesWithoutHead } from './bareLines';
-import { conventionsOf, foundIn, type Ambiguous, type Conventions, type Found } from './found';
+import { conventionsOf, foundIn, rejoined, type Ambiguous, type Conventions, type Found } from './found';
 import { sitesIn, slicesAfter, type Site } from './labelled';
 import { labelAt, type Label } from './labels';
 import type { Cell, Row } from './layout';
@@ -40,7 +40,8 @@ export interface PageReading {
 }
 
 /** Reads the fields of a devis or an invoice from its rows. What it is not sure of stays absent. */
-export function readFields(rows: readonly Row[], kind: DocumentKind): PageReading {
+export function readFields(printed: readonly Row[], kind: DocumentKind): PageReading {
+	const rows = printed.map(rejoined);
 	const conventions = conventionsOf(rows);
 	const tables = readTables(rows, conventions);
 	const free = rows.flatMap((row) => withoutCells(row, tables.used));
@@ -77,14 +78,16 @@ function one(path: HeaderPath, found: Found | undefined): Partial<Record<HeaderP
 function numberAndDate(rows: readonly Row[], sites: readonly Site[], kind: DocumentKind, conventions: Conventions) {
 	const number = firstOf(sites, ['number', 'reference'], (site) => numberAfter(rows, site, conventions));
 	const titled = number === undefined ? undefined : dateBehind(number, rows, conventions);
+	const dated = sites.filter(({ label, cell }) => label === 'date' && !/accord|signature/i.test(cell.text));
+	const named = dated.filter(({ cell, end }) => !/^(?:date|datum|le)\W*$/i.test(cell.text.slice(0, end)));
+	const read = (site: Site) => dateAfter(rows, site, conventions);
 	const date =
-		firstOf(sites.filter(({ cell }) => !/accord|signature/i.test(cell.text)), ['date'], (site) =>
-			dateAfter(rows, site, conventions),
-		) ??
+		firstOf(named, ['date'], read) ??
+		firstOf(dated, ['date'], read) ??
 		titled ??
 		datePlaced(rows, conventions);
 	const validUntil =
-		firstOf(sites, ['valid-until'], (site) => dateAfter(rows, site, conventions)) ?? untilInText(rows, kind, conventions);
+		firstOf(sites, ['valid-until'], read) ?? untilInText(rows, kind, conventions);
 	return { ...one('number', number), ...one('date', date), ...one('validUntil', validUntil) };
 }
 

@@ -17,16 +17,16 @@ export interface Parties {
  */
 export function readParties(rows: readonly Row[], sites: readonly Site[], body: Row | undefined): Parties {
 	const zones = zonesOf(rows, sites);
-	const blocks = blocksOf(rows.filter((row) => isAbove(row, body)), zones);
-	const sender = senderLine(rows.filter((row) => row.page === 1));
-	const sides = sidesOf(blocks, sender);
+	const line = senderLine(rows.filter((row) => row.page === 1));
+	const sender = line?.name;
+	const taken = new Set([...zones.flatMap(({ cells }) => cells), ...(line?.row.cells ?? [])]);
+	const sides = sidesOf(blocksOf(rows.filter((row) => isAbove(row, body)), taken), sender);
 	const sellerZones = zones.filter(({ party }) => party === 'seller');
 	const buyerZones = zones.filter(({ party }) => party === 'buyer');
 	const sellerName =
 		firstName(rows, sellerZones) ?? (sides.seller === undefined ? undefined : blockName(rows, sides.seller)) ?? sender;
 	const buyerName =
-		firstName(rows, buyerZones) ??
-		(buyerZones.length === 0 && sides.buyer !== undefined ? blockName(rows, sides.buyer) : undefined);
+		firstName(rows, buyerZones) ?? (sides.buyer === undefined ? undefined : blockName(rows, sides.buyer));
 	const sellerCells = new Set([...sellerZones.flatMap(({ cells }) => cells), ...(sides.seller ?? [])]);
 	const foreign = new Set([
 		...zones.filter(({ party }) => party !== 'seller').flatMap(({ cells }) => cells),
@@ -142,8 +142,7 @@ function isAbove(row: Row, body: Row | undefined): boolean {
 	return row.page === 1 && (body === undefined || body.page > 1 || row.top < body.top);
 }
 
-function blocksOf(rows: readonly Row[], zones: readonly Zone[]): Block[] {
-	const taken = new Set(zones.flatMap(({ cells }) => cells));
+function blocksOf(rows: readonly Row[], taken: ReadonlySet<Cell>): Block[] {
 	const open: Array<{ cells: Cell[]; bottom: number; height: number }> = [];
 	for (const row of rows) {
 		for (const cell of row.cells) {
@@ -151,7 +150,7 @@ function blocksOf(rows: readonly Row[], zones: readonly Zone[]): Block[] {
 			const height = row.bottom - row.top;
 			const block = open.findLast(
 				({ cells, bottom, height: line }) =>
-					Math.abs((cells.at(-1)?.left ?? 0) - cell.left) <= 2.5 * charWidth(cell) && row.top - bottom <= 1.9 * line && row.bottom > bottom,
+					Math.abs((cells.at(-1)?.left ?? 0) - cell.left) <= 2.5 * charWidth(cell) && row.top - bottom <= 2.3 * line && row.bottom > bottom,
 			);
 			if (block === undefined) open.push({ cells: [cell], bottom: row.bottom, height });
 			else {
@@ -205,14 +204,14 @@ function blockName(rows: readonly Row[], block: Block): Found | undefined {
 const legalForm = /(?:^|\s)(?:SARL|SAS|SASU|EURL|SA|EI|EIRL|SCOP|SNC|SCI|GmbH|AG|KG|UG|OHG|Ltd\.?|Inc\.?|LLC|Corp\.?|PLC)(?=$|[\s,&])/;
 
 /** `Bei Spiel GmbH · Ecke 12 · 12345 Stadthausen`: the sender in one line, as above an envelope's window. */
-function senderLine(rows: readonly Row[]): Found | undefined {
+function senderLine(rows: readonly Row[]): { row: Row; name: Found } | undefined {
 	for (const row of rows) {
 		const text = row.cells.map((cell) => cell.text).join(' ');
 		const parts = text.split(/\s+[·●•|–-]\s+|\s{2,}/u);
 		if (parts.length < 3 || parts.length > 6 || !parts.slice(1).some((part) => postcode.test(` ${part}`))) continue;
 		const [name = ''] = parts;
 		const [cell] = row.cells;
-		if (cell !== undefined && isName(name) && cell.text.startsWith(name)) return foundIn(cell, 0, name.length, name);
+		if (cell !== undefined && isName(name) && cell.text.startsWith(name)) return { row, name: foundIn(cell, 0, name.length, name) };
 	}
 	return undefined;
 }
@@ -231,15 +230,19 @@ function nameIn(cell: Cell): Found {
 
 // ---- identifiers
 
-type Read = (cell: Cell, left: Cell | undefined) => Found | undefined;
+/** Reads an identifier from a cell; `label` is all that announces it, beside or above it or in the cell itself. */
+type Read = (cell: Cell, label: string) => Found | undefined;
 
 /** An identifier of the seller: one that stands with the seller, else the only one that stands with nobody else. */
 function identifierIn(rows: readonly Row[], read: Read, seller: ReadonlySet<Cell>, foreign: ReadonlySet<Cell>): Found | undefined {
-	const found = rows.flatMap(({ cells }) =>
+	const found = rows.flatMap(({ cells }, rowIndex) =>
 		cells.flatMap((cell, index) => {
-			const left = cells[index - 1];
-			const value = foreign.has(cell) || (left !== undefined && foreign.has(left)) ? undefined : read(cell, left);
-			return value === undefined ? [] : [{ value, own: seller.has(cell) || (left !== undefined && seller.has(left)) }];
+			const captions = [cells[index - 1], captionAbove(rows, rowIndex, cell)].filter(
+				(caption) => caption !== undefined && isIdentifierLabel(caption),
+			);
+			if (foreign.has(cell) || captions.some((caption) => caption !== undefined && foreign.has(caption))) return [];
+			const value = read(cell, folded([...captions.map((caption) => caption?.text), cell.text].join(' ')));
+			return value === undefined ? [] : [{ value, own: seller.has(cell) }];
 		}),
 	);
 	const own = found.filter((one) => one.own);
@@ -247,11 +250,18 @@ function identifierIn(rows: readonly Row[], read: Read, seller: ReadonlySet<Cell
 	return new Set(among.map(({ value }) => value)).size === 1 ? among[0] : undefined;
 }
 
+function isIdentifierLabel(cell: Cell): boolean {
+	return cell.text.length < 40 && /siret|siren|tva|ust|vat|mwst|uid/.test(folded(cell.text)) && !/\d{4}/.test(cell.text);
+}
+
+function captionAbove(rows: readonly Row[], rowIndex: number, cell: Cell): Cell | undefined {
+	return rows[rowIndex - 1]?.cells.find((one) => Math.abs(one.left - cell.left) <= 2 * charWidth(cell));
+}
+
 const vatLabel = /tva|t\.v\.a|ust|u\.st|vat|mwst|uid/;
 const ofTheBuyer = /client|customer|kunde|buyer|acheteur|ihre|votre|your/;
 
-function vatIn(cell: Cell, left: Cell | undefined): Found | undefined {
-	const label = folded(`${left?.text ?? ''} ${cell.text}`);
+function vatIn(cell: Cell, label: string): Found | undefined {
 	if (ofTheBuyer.test(label)) return undefined;
 	const match = /(?<![\p{L}\d])(?:FR ?[0-9A-Z]{2} ?\d{3} ?\d{3} ?\d{3}|(?:ATU|[A-Z]{2})[ ]?\d[\dA-Z.]{6,11})(?![\p{L}\d])/u.exec(cell.text);
 	if (match === null) return undefined;
@@ -261,8 +271,7 @@ function vatIn(cell: Cell, left: Cell | undefined): Found | undefined {
 	return foundIn(cell, match.index, match.index + match[0].length, value);
 }
 
-function siretIn(cell: Cell, left: Cell | undefined): Found | undefined {
-	const label = folded(`${left?.text ?? ''} ${cell.text}`);
+function siretIn(cell: Cell, label: string): Found | undefined {
 	if (ofTheBuyer.test(label)) return undefined;
 	const match = /(?<!\d)\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{2}[ ]?\d{3}(?!\d)/.exec(cell.text);
 	if (match === null) return undefined;

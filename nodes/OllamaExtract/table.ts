@@ -74,10 +74,7 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 			continue;
 		}
 		if (kind === 'title') optional = isOptional(row.cells[0]?.text ?? '');
-		if (kind === 'subtotal') {
-			optional = false;
-			use(row.cells);
-		}
+		if (kind === 'subtotal') optional = false;
 		if (kind === 'adjustment') {
 			const adjustment = adjustmentOf(row, conventions);
 			if (adjustment !== null) state.adjustments.push(adjustment);
@@ -217,7 +214,7 @@ function rowKind(row: Row, head: Head, conventions: Conventions): RowKind {
 	const priced = amounts('quantity').length > 0 && amounts('unitPrice').length > 0;
 	const worded = row.cells.filter(({ text }) => /\p{L}{2}/u.test(text));
 	const first = worded.find(({ text }) => ['adjustment', 'subtotal'].includes(labelAt(text)?.label ?? '')) ?? worded[0];
-	const label = first === undefined ? null : labelAt(first.text);
+	const label = first === undefined ? null : (labelAt(first.text) ?? labelAt(row.cells.slice(row.cells.indexOf(first)).map(({ text }) => text).join(' ')));
 	if (row.cells.some(({ text }, index) => index > 0 && isTotalLabel(text)) && !priced) return 'totals';
 	const anyAmount = row.cells.some(({ text }) => numbersIn(text, conventions.decimalMark).some(({ percent }) => !percent));
 	if (first !== undefined && label !== null && !priced) {
@@ -419,7 +416,8 @@ function taxOf(row: Row, head: Head, conventions: Conventions): TableReading['ta
 	const [rate, base, taxAmount] = [amount('vatRate'), amount('base'), amount('vatAmount')];
 	const label = labelAt(firstCell.text)?.label;
 	const single = own.cells.length < 3 && (rate === undefined || base === undefined);
-	if (own.cells.some(({ text }) => isTotalLabel(text)) || label === 'subtotal' || label === 'other-amount') return 'end';
+	const over = own.cells.some(({ text }) => isTotalLabel(text) || ['subtotal', 'other-amount'].includes(labelAt(text)?.label ?? ''));
+	if (over) return 'end';
 	const anotherHead = own.cells.length >= 3 && own.cells.every(({ text }) => !/\d/.test(text));
 	if ((label === 'tax' && single) || anotherHead) return 'end';
 	if (base === undefined && taxAmount === undefined) return null;
