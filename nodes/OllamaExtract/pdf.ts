@@ -48,53 +48,118 @@ export async function readPdf(bytes: Uint8Array, options: ReadPdfOptions = {}): 
 	return { pages, ...rest };
 }
 
-/** As `readPdf`, each page handed over as soon as it is read, so that a long document need not be held twice. */
+/**
+ * As `readPdf`, each page handed over as soon as it is read, so that a long document need not be held twice. `whyStop`
+ * is asked before every page but the first: what it answers ends the reading there, and is the reason in the warning.
+ */
 export async function readPdfPages(
 	bytes: Uint8Array,
 	options: ReadPdfOptions,
 	onPage: (page: Page) => void,
+	whyStop: () => string | null = () => null,
 ): Promise<Omit<PdfContents, 'pages'>> {
 	mustLookLikePdf(bytes);
-	const pdfjs = await loadPdfjs();
-	const task = pdfjs.getDocument({
+	const { getDocument, PDFWorker, WorkerMessageHandler } = await loadPdfjs();
+	const [near, far] = portPair();
+	WorkerMessageHandler.initializeFromPort(far);
+	const worker = new PDFWorker({ port: near as unknown as null, verbosity: 0 });
+	const task = getDocument({
 		// pdf.js takes the buffer over, so it gets a copy; `slice` of a Buffer would share it.
 		data: new Uint8Array(bytes),
 		password: options.password,
+		worker,
 		verbosity: 0,
-		isEvalSupported: false,
 		useSystemFonts: false,
 		disableFontFace: true,
 		useWorkerFetch: false,
 		maxImageSize: 0,
 		...assetFolders(),
-	} as Parameters<typeof pdfjs.getDocument>[0]);
+	});
 	try {
 		const document = await task.promise;
 		const warnings: string[] = [];
 		const pageCount = document.numPages;
 		if (pageCount === 0) throw unreadable('The PDF has no pages.');
-		const last = Math.min(pageCount, options.maxPages ?? defaultMaxPages);
-		for (let number = 1; number <= last; number++) onPage(await readPage(document, number, warnings));
-		if (last < pageCount) warnings.push(`Only the first ${last} of ${pageCount} pages were read.`);
+		const maxPages = Math.max(options.maxPages ?? defaultMaxPages, 1);
+		for (let number = 1; number <= pageCount; number++) {
+			const reason = number > maxPages ? `no more than ${maxPages} pages are read` : number > 1 ? whyStop() : null;
+			if (reason !== null) {
+				warnings.push(`Only the first ${number - 1} of ${pageCount} pages were read: ${reason}.`);
+				break;
+			}
+			onPage(await readPage(document, number, warnings));
+		}
 		return { pageCount, attachments: await attachmentsOf(document, warnings), warnings };
 	} catch (error) {
 		throw asLocalAiError(error, options.password !== undefined);
 	} finally {
 		await task.destroy();
+		worker.destroy();
 	}
 }
 
+/**
+ * Whether the text of a PDF can be relied on: `none` for a scan or an empty document, `garbage` where fonts do not say
+ * which characters their glyphs stand for.
+ */
+export function textLayer({ pages }: Pick<PdfContents, 'pages'>): 'usable' | 'none' | 'garbage' {
+	let letters = 0;
+	let unreadable = 0;
+	let words = 0;
+	let oddWords = 0;
+	for (const { text } of pages.flatMap(({ runs }) => [...runs])) {
+		for (const word of text.split(/\s+/)) {
+			if (word === '') continue;
+			const readable = word.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
+			letters += readable;
+			unreadable += word.match(/[\p{Co}\p{Cc}\p{Cn}\ufffd]/gu)?.length ?? 0;
+			// Rules, dot leaders and bullets are one character repeated.
+			if (new Set(word).size < 2) continue;
+			words++;
+			if (readable * 2 < word.length) oddWords++;
+		}
+	}
+	if (letters + unreadable === 0 && oddWords === 0) return 'none';
+	return unreadable * 4 > letters || oddWords * 2 > words ? 'garbage' : 'usable';
+}
+
 type Pdfjs = typeof import('pdfjs-dist/legacy/build/pdf.mjs');
+type PdfjsWorker = typeof import('pdfjs-dist/legacy/build/pdf.worker.mjs');
 type PdfDocument = Awaited<ReturnType<Pdfjs['getDocument']>['promise']>;
 type PdfPage = Awaited<ReturnType<PdfDocument['getPage']>>;
 /** a, b, c, d, e, f of the PDF specification, 8.3.4. */
 type Matrix = readonly [number, number, number, number, number, number];
 
-let pdfjs: Promise<Pdfjs> | undefined;
+let pdfjs: Promise<Pdfjs & PdfjsWorker> | undefined;
 
-function loadPdfjs(): Promise<Pdfjs> {
+function loadPdfjs(): Promise<Pdfjs & PdfjsWorker> {
 	// A top-level import would make every start of n8n pay for a library that a document may never need.
-	return (pdfjs ??= import('pdfjs-dist/legacy/build/pdf.mjs'));
+	return (pdfjs ??= Promise.all([
+		import('pdfjs-dist/legacy/build/pdf.mjs'),
+		import('pdfjs-dist/legacy/build/pdf.worker.mjs'),
+	]).then(([api, worker]) => ({ ...api, ...worker })));
+}
+
+type Listener = (event: { data: unknown }) => void;
+
+/**
+ * The two ends between pdf.js and its worker, both in this process. Its own loopback clones every message deeply, which
+ * is a tenth of the time; a text chunk is the only thing that the worker goes on to change after sending it.
+ */
+function portPair() {
+	const ends = [new Set<Listener>(), new Set<Listener>()] as const;
+	const port = (own: Set<Listener>, other: Set<Listener>) => ({
+		postMessage(message: { chunk?: object }) {
+			const data = message.chunk ? { ...message, chunk: { ...message.chunk } } : message;
+			queueMicrotask(() => other.forEach((listener) => listener({ data })));
+		},
+		addEventListener(_: string, listener: Listener, options?: { signal?: AbortSignal }) {
+			own.add(listener);
+			options?.signal?.addEventListener('abort', () => own.delete(listener));
+		},
+		removeEventListener: (_: string, listener: Listener) => void own.delete(listener),
+	});
+	return [port(ends[0], ends[1]), port(ends[1], ends[0])] as const;
 }
 
 function assetFolders() {
@@ -115,7 +180,7 @@ async function readPage(document: PdfDocument, number: number, warnings: string[
 		const { width, height, transform } = page.getViewport({ scale: 1 });
 		const toDisplay = transform as unknown as Matrix;
 		const runs = [...(await textRuns(page, toDisplay)), ...(await annotationRuns(page, toDisplay))];
-		return { number, width, height, runs: runs.filter((run) => isOnPage(run, width, height)) };
+		return { number, width, height, runs: drawnOnce(runs.filter((run) => isOnPage(run, width, height))) };
 	} catch (error) {
 		warnings.push(`Page ${number} could not be read: ${messageOf(error)}`);
 		return { number, width: 0, height: 0, runs: [] };
@@ -162,6 +227,18 @@ function displayed(points: ReadonlyArray<readonly [number, number]>, [a, b, c, d
 
 function isOnPage({ box: [left, top, right, bottom] }: Run, width: number, height: number): boolean {
 	return right > 0 && bottom > 0 && left < width && top < height && [left, top, right, bottom].every(Number.isFinite);
+}
+
+/** Leaves out text drawn a second time at the same place, which is how some programs print bold or shadows. */
+function drawnOnce(runs: readonly Run[]): Run[] {
+	const kept = new Map<string, Run[]>();
+	for (const run of runs) {
+		const alike = kept.get(run.text) ?? [];
+		const drawn = alike.some(({ box }) => box.every((side, index) => Math.abs(side - run.box[index]!) < 0.15 * run.fontSize));
+		if (!drawn) kept.set(run.text, [...alike, run]);
+	}
+	const once = new Set([...kept.values()].flat());
+	return runs.filter((run) => once.has(run));
 }
 
 async function annotationRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> {

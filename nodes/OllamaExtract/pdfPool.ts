@@ -12,6 +12,9 @@ export interface ReadRequest {
 	readonly bytes: Uint8Array;
 	readonly password?: string;
 	readonly maxPages?: number;
+	/** When to leave further pages out, so that what was read arrives before the limits end the process. */
+	readonly stopAfterMs: number;
+	readonly stopAboveBytes: number;
 }
 
 /** What the reading process answers: every page as it is read, then one `done` or `error`. */
@@ -34,6 +37,8 @@ const idleMs = 30_000;
 const pollMs = 20;
 /** What the parent needs beside the child: Node itself, the bytes, the answer. */
 const parentMiB = 110;
+/** A process that has grown beyond this would leave too little for its next document. */
+const wornMiB = 180;
 const mebibyte = 1024 * 1024;
 
 interface Reader {
@@ -108,7 +113,7 @@ async function turn(signal: AbortSignal | undefined): Promise<void> {
 function startReader(): Reader {
 	const process = fork(join(__dirname, 'pdfProcess'), [], {
 		env: {},
-		execArgv: [...loaderHooks(), '--max-old-space-size=192', '--max-semi-space-size=4'],
+		execArgv: [...loaderHooks(), '--max-old-space-size=224', '--max-semi-space-size=16'],
 		serialization: 'advanced',
 		stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
 	});
@@ -191,10 +196,17 @@ function converse(
 		}, pollMs);
 		child.on('message', onMessage).on('exit', onExit);
 		signal?.addEventListener('abort', onAbort, { once: true });
+		if (signal?.aborted) return onAbort();
 		if (child.exitCode !== null || child.signalCode !== null) return onExit(child.exitCode, child.signalCode);
 		child.ref();
 		child.channel?.ref();
-		child.send({ bytes, password, maxPages } satisfies ReadRequest);
+		child.send({
+			bytes,
+			password,
+			maxPages,
+			stopAfterMs: timeoutMs * 0.6,
+			stopAboveBytes: allowed * 0.85,
+		} satisfies ReadRequest);
 	});
 }
 
@@ -210,6 +222,7 @@ function residentBytes(pid: number | undefined): number {
 
 function rest(reader: Reader): void {
 	if (reader.process.exitCode !== null || reader.process.signalCode !== null) return;
+	if (residentBytes(reader.process.pid) > wornMiB * mebibyte) return void reader.process.kill('SIGKILL');
 	// A waiting reader must not keep the host alive.
 	reader.process.unref();
 	reader.process.channel?.unref();

@@ -1,6 +1,18 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { deflateSync } from 'node:zlib';
+
+import { transformFileSync } from '@swc/core';
 import { PDFDocument } from 'pdf-lib';
 
 import { closeIdleReaders, readPdfInProcess } from '../../../nodes/OllamaExtract/pdfPool';
+
+const root = join(__dirname, '..', '..', '..');
+const nasty = join(root, '..', 'shared', 'corpus', 'pdf', 'nasty');
 
 afterAll(closeIdleReaders);
 
@@ -10,8 +22,211 @@ test('a PDF is read in a process of its own, runs and rows alike', async () => {
 	expect(reading.rows.map(({ cells }) => cells.map(({ text }) => text))).toEqual([['Devis 2026-001']]);
 });
 
+test('what the reader refuses arrives as the same typed error, and the process serves on', async () => {
+	await expect(readPdfInProcess(Buffer.from('no PDF'))).rejects.toMatchObject({
+		name: 'LocalAiError', code: 'invalid-input', message: expect.stringMatching(/not a PDF/), hint: expect.any(String),
+	});
+	await expect(readPdfInProcess(await pageWith('après'))).resolves.toMatchObject({ pageCount: 1 });
+});
+
+test('a document that takes too long ends with a time-out, and the next one is read', async () => {
+	await expect(readPdfInProcess(slowPdf(), { timeoutMs: 300 })).rejects.toMatchObject({ code: 'timeout' });
+	await expect(readPdfInProcess(await pageWith('suivant'))).resolves.toMatchObject({ pageCount: 1 });
+});
+
+test('a document that needs too much memory ends with a typed error, and the next one is read', async () => {
+	await expect(readPdfInProcess(await pageWith('trop'), { memoryMiB: 1 })).rejects.toMatchObject({
+		code: 'invalid-input', message: expect.stringMatching(/memory/),
+	});
+	await expect(readPdfInProcess(await pageWith('suivant'))).resolves.toMatchObject({ pageCount: 1 });
+});
+
+test('cancelling ends the reading, before and while it runs', async () => {
+	await expect(readPdfInProcess(slowPdf(), {}, AbortSignal.abort())).rejects.toMatchObject({ code: 'cancelled' });
+	const controller = new AbortController();
+	const reading = readPdfInProcess(slowPdf(), { timeoutMs: 60_000 }, controller.signal);
+	controller.abort();
+	await expect(reading).rejects.toMatchObject({ code: 'cancelled' });
+});
+
+test('more documents than processes wait for their turn, and one of them can leave the queue', async () => {
+	const controller = new AbortController();
+	const names = Array.from({ length: 9 }, (_, index) => `devis ${index}`);
+	const readings = names.map(async (name) => readPdfInProcess(await pageWith(name)));
+	const leaving = readPdfInProcess(await pageWith('parti'), {}, controller.signal);
+	controller.abort();
+	await expect(leaving).rejects.toMatchObject({ code: 'cancelled' });
+	const read = await Promise.all(readings);
+	expect(read.map(({ rows }) => rows[0]!.cells[0]!.text)).toEqual(names);
+});
+
+describe('measured from outside', () => {
+	const built = mkdtempSync(join(tmpdir(), 'aurastack-reader-'));
+
+	beforeAll(() => {
+		for (const name of ['OllamaExtract/pdf', 'OllamaExtract/layout', 'OllamaExtract/pdfPool', 'OllamaExtract/pdfProcess', 'shared/errors']) {
+			const { code } = transformFileSync(join(root, 'nodes', `${name}.ts`), {
+				jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
+				module: { type: 'commonjs', ignoreDynamic: true },
+			});
+			mkdirSync(dirname(join(built, name)), { recursive: true });
+			writeFileSync(join(built, `${name}.js`), code);
+		}
+		symlinkSync(join(root, 'node_modules'), join(built, 'node_modules'));
+		writeFileSync(join(built, 'host.js'), hostProgram);
+	});
+	afterAll(() => rmSync(built, { recursive: true }));
+
+	const hostile: Array<[name: string, make: () => Uint8Array]> = [
+		['objects nested 100,000 deep', () => rawPdf(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)],
+		['a page tree that contains itself', () => rawPdf('null', '/Kids [2 0 R] /Count 1')],
+		['a page count that lies', () => rawPdf('null', '/Kids [3 0 R] /Count 100000000')],
+		['a gigabyte of text behind a megabyte', () => contentPdf(bomb(1024))],
+		['a million pieces of text', () => contentPdf(deflateSync(`BT /F 10 Tf ${'1 0 Td (a) Tj '.repeat(1_000_000)} ET`))],
+		['random bytes behind a header', () => Buffer.concat([Buffer.from('%PDF-1.7\n'), pseudoRandom(200_000)])],
+		['zeros', () => new Uint8Array(1_000_000)],
+	];
+	const corpus = existsSync(nasty) ? readdirSync(nasty) : [];
+	if (corpus.length === 0) console.warn(`Skipped: no corpus of damaged PDFs at ${nasty}.`);
+
+	const onLinux = process.platform === 'linux' ? test : test.skip;
+	onLinux.each([
+		...hostile.map(([name, make]) => [name, make] as const),
+		...corpus.map((name) => [name, () => readFileSync(join(nasty, name))] as const),
+	])('%s: read or refused within 5 s and 400 MB', async (_, make) => {
+		const file = join(built, 'document.pdf');
+		writeFileSync(file, make());
+		const { outcome, wallMs, peakBytes, noise } = await measured(join(built, 'host.js'), file);
+		expect(outcome).toMatch(/^(read|invalid-input|timeout): /);
+		expect(noise).toBe('');
+		// The limit holds for the document; a machine that tests on every core starts processes late.
+		expect(wallMs).toBeLessThan(6000);
+		expect(peakBytes).toBeLessThan(400_000_000);
+	}, 30_000);
+
+	onLinux('no secret of the host reaches the reading process', async () => {
+		const file = join(built, 'document.pdf');
+		writeFileSync(file, slowPdf());
+		const { environments } = await measured(join(built, 'host.js'), file, { AURASTACK_SECRET: 'hunter2' });
+		expect(environments.length).toBeGreaterThan(0);
+		expect(environments.join('')).not.toContain('hunter2');
+	}, 30_000);
+
+	onLinux('a host that has nothing more to do may end, though a process waits for work', async () => {
+		const file = join(built, 'document.pdf');
+		writeFileSync(file, await pageWith('fin'));
+		const host = spawn(process.execPath, [join(built, 'host.js'), file], { stdio: ['ignore', 'ignore', 'inherit'] });
+		const [code] = await once(host, 'exit');
+		expect(code).toBe(0);
+	}, 15_000);
+});
+
+/** Reads one file, says what came of it, and ends by itself once its input is closed. */
+const hostProgram = `
+const { readPdfInProcess } = require('./OllamaExtract/pdfPool.js');
+const start = performance.now();
+readPdfInProcess(require('node:fs').readFileSync(process.argv[2]))
+	.then(({ rows }) => 'read: ' + rows.length, (error) => error.code + ': ' + error.message)
+	.then((outcome) => {
+		process.stdout.write(JSON.stringify({ outcome, wallMs: performance.now() - start }) + '\\n');
+		process.stdin.resume();
+	});
+`;
+
+async function measured(program: string, file: string, env: NodeJS.ProcessEnv = {}) {
+	const host = spawn(process.execPath, [program, file], { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+	const peaks = new Map<number, number>();
+	const environments: string[] = [];
+	const look = () => {
+		for (const pid of [host.pid!, ...childrenOf(host.pid!)]) {
+			peaks.set(pid, Math.max(peaks.get(pid) ?? 0, peakOf(pid)));
+			if (pid !== host.pid) environments.push(environmentOf(pid));
+		}
+	};
+	const watch = setInterval(look, 5);
+	let noise = '';
+	host.stderr.on('data', (chunk) => (noise += chunk));
+	try {
+		const [line] = await once(createInterface(host.stdout), 'line');
+		look();
+		const { outcome, wallMs } = JSON.parse(line) as { outcome: string; wallMs: number };
+		return { outcome, wallMs, peakBytes: [...peaks.values()].reduce((sum, peak) => sum + peak, 0), noise, environments };
+	} finally {
+		clearInterval(watch);
+		host.stdin.end();
+		await once(host, 'exit');
+	}
+}
+
+function peakOf(pid: number): number {
+	return Number(/^VmHWM:\s+(\d+) kB/m.exec(procFile(`${pid}/status`))?.[1] ?? 0) * 1024;
+}
+
+function environmentOf(pid: number): string {
+	// Between fork and exec a child still shows its parent's environment.
+	return procFile(`${pid}/cmdline`).includes('pdfProcess') ? procFile(`${pid}/environ`) : '';
+}
+
+function childrenOf(pid: number): number[] {
+	return procFile(`${pid}/task/${pid}/children`).split(' ').filter((id) => id.trim() !== '').map(Number);
+}
+
+function procFile(name: string): string {
+	try {
+		return readFileSync(join('/proc', name), 'utf8');
+	} catch {
+		// The process has ended meanwhile.
+		return '';
+	}
+}
+
 async function pageWith(text: string): Promise<Uint8Array> {
 	const document = await PDFDocument.create();
 	document.addPage([400, 400]).drawText(text, { x: 50, y: 300, size: 12 });
 	return document.save();
+}
+
+/** Takes seconds: half a million positioned glyphs. */
+function slowPdf(): Uint8Array {
+	return contentPdf(deflateSync(`BT /F 10 Tf ${'1 0 Td (a) Tj 0 1 Td (b) Tj '.repeat(500_000)} ET`));
+}
+
+function rawPdf(extra: string, pages = '/Kids [3 0 R] /Count 1'): Uint8Array {
+	return withObjects([
+		'<</Type /Catalog /Pages 2 0 R>>', `<</Type /Pages ${pages}>>`,
+		'<</Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Extra 4 0 R /Annots 4 0 R>>', extra,
+	]);
+}
+
+function contentPdf(deflated: Uint8Array): Uint8Array {
+	return withObjects([
+		'<</Type /Catalog /Pages 2 0 R>>', '<</Type /Pages /Kids [3 0 R] /Count 1>>',
+		'<</Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Contents 4 0 R /Resources <</Font <</F 5 0 R>>>>>>',
+		Buffer.concat([Buffer.from(`<</Length ${deflated.length} /Filter /FlateDecode>>stream\n`), deflated, Buffer.from('\nendstream')]),
+		'<</Type /Font /Subtype /Type1 /BaseFont /Helvetica>>',
+	]);
+}
+
+function withObjects(objects: Array<string | Uint8Array>): Uint8Array {
+	const parts: Buffer[] = [Buffer.from('%PDF-1.4\n')];
+	const offsets: number[] = [];
+	for (const [index, object] of objects.entries()) {
+		offsets.push(parts.reduce((sum, part) => sum + part.length, 0));
+		parts.push(Buffer.from(`${index + 1} 0 obj\n`), Buffer.from(object), Buffer.from('\nendobj\n'));
+	}
+	const xref = parts.reduce((sum, part) => sum + part.length, 0);
+	const entries = offsets.map((offset) => `${String(offset).padStart(10, '0')} 00000 n \n`).join('');
+	const size = objects.length + 1;
+	parts.push(Buffer.from(`xref\n0 ${size}\n0000000000 65535 f \n${entries}trailer<</Size ${size} /Root 1 0 R>>\nstartxref\n${xref}\n%%EOF`));
+	return Buffer.concat(parts);
+}
+
+/** Deflated text that unpacks to this many megabytes of spaces. */
+function bomb(megabytes: number): Uint8Array {
+	return deflateSync(Buffer.alloc(megabytes * 1024 * 1024, ' '));
+}
+
+function pseudoRandom(length: number): Uint8Array {
+	let state = 1;
+	return Uint8Array.from({ length }, () => (state = (state * 48271) % 2147483647) & 0xff);
 }
