@@ -97,7 +97,7 @@ export function folded(text: string): string {
 
 // Patterns see folded text. A label ends at a word's end; numbers signs, colons and blanks behind it belong to it.
 const no = "(?: ?(?:n[°ºo]s?\\.?|nr\\.?|no\\.?|num\\.?|numero|nummer|number|#|ref\\.?|reference))";
-const ends = '(?![\\p{L}\\d])';
+const ends = '(?:(?<=[°º#])|(?![\\p{L}\\d]))';
 const tail = "(?: ?\\((?:eur|€|en euros?|ht|h\\.t\\.?|net|excl[^)]*|inkl[^)]*|incl[^)]*|exkl[^)]*)\\))*(?: ?(?:in|en) (?:eur|euros?|€))? ?[:.#°=]* ?";
 
 const offer = '(?:devis|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
