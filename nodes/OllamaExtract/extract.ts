@@ -6,7 +6,7 @@ import { Draft, type DraftLine, type Entry } from './draft';
 import { readEInvoice, type EInvoice } from './einvoice';
 import { readDate, readNumber } from './numbers';
 import { readFields, type PageReading } from './page';
-import { messagesFor, messagesForImage, piecesOf } from './prompt';
+import { messagesFor, messagesForImage, piecesOf, tellingRows } from './prompt';
 import { indexOf, prove, proveHeader, proveLine, UsedPlaces, type PageIndex, type Proof } from './proof';
 import type {
 	Check,
@@ -195,7 +195,7 @@ async function fillFromModel(
 	const used = new UsedPlaces();
 	const asked = wanted.header;
 	const first = questionFor(asked, wanted.lines);
-	const pieces = piecesOf(wanted.lines ? rows : withoutLines(rows, draft), {
+	const pieces = piecesOf(tellingRows(wanted.lines ? rows : withoutLines(rows, draft)), {
 		maxTokens: roomFor(first, model),
 		maxAmountRows: Math.max(1, Math.floor(model.maxReplyTokens / tokensPerLine)),
 		count: estimateTokens,

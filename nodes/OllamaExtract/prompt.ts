@@ -20,6 +20,23 @@ export interface PieceLimits {
 }
 
 /**
+ * The rows that can hold a field of a devis or an invoice. Left out: what repeats a row of an earlier page without an
+ * amount, bank details, telephone and page numbers, and sentences without a figure of the document in them.
+ */
+export function tellingRows(rows: readonly Row[]): Row[] {
+	const pageOf = new Map<string, number>();
+	return rows.filter((row) => {
+		const text = rowText(row);
+		const first = pageOf.get(text) ?? row.page;
+		pageOf.set(text, first);
+		const telling = figure.test(text) || keyword.test(text);
+		const repeated = first < row.page && !amount.test(text);
+		const sentence = text.split(' ').length > 12 && row.cells.length === 1 && !telling;
+		return !repeated && !sentence && !ballast.test(text);
+	});
+}
+
+/**
  * Cuts rows into pieces that fit, in order, each row in exactly one piece; the row of column titles is repeated at the
  * head of each further piece. A single row that is too long is an `invalid-input` error.
  */
@@ -88,13 +105,19 @@ function rowText(row: Row): string {
 		.join('|');
 }
 
+const amount = /\d[.,]\d{2}(?!\d)/;
+const figure = /\d[.,]\d{2}(?!\d)|\d[\d./ -]{5,}\d|@|[€$£]|\d\s?%/;
+const keyword = /valable|validit|jours|mois|[ée]ch[ée]ance|payable|f[äa]llig|tage\b|days|due|293/i;
+const ballast =
+	/^(?:(?:page|seite)\s*\d+(?:\s*(?:\/|sur|von|of|de)\s*\d+)?|(?:verk[äa]ufer-)?(?:iban|bic|swift|t[ée]l[.ée]?\w*|fax|phone|mobile|portable|web(?:site)?|internet)\b\s*[:.|]*[\s\w.:/+()-]*|https?:\S+|www\.\S+)$/i;
+
 function looksLikeLine(row: Row): boolean {
-	return row.cells.filter(({ text }) => /\d[.,]\d{2}\b/.test(text)).length >= 1;
+	return row.cells.some(({ text }) => amount.test(text));
 }
 
 const headingWords =
 	/d[ée]signation|description|libell[ée]|article|prestation|bezeichnung|quantit|qt[ée]|menge|qty|prix|p\.?\s?u\b|preis|price|montant|total|betrag|amount|tva|mwst/i;
 
 function isHeadings(row: Row): boolean {
-	return row.cells.length >= 3 && row.cells.filter(({ text }) => headingWords.test(text) && !/\d[.,]\d{2}\b/.test(text)).length >= 2;
+	return row.cells.length >= 3 && row.cells.filter(({ text }) => headingWords.test(text) && !amount.test(text)).length >= 2;
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { getEncoding } from 'js-tiktoken';
 import { LocalAiError } from '../../../nodes/OllamaExtract/extract';
-import { correction, messagesFor, piecesOf } from '../../../nodes/OllamaExtract/prompt';
+import { correction, messagesFor, piecesOf, tellingRows } from '../../../nodes/OllamaExtract/prompt';
 import { headerFields, questionFor } from '../../../nodes/OllamaExtract/schema';
 import { rowsOfText } from '../../../nodes/OllamaExtract/text';
 import { estimateTokens } from '../../../nodes/shared/ollama';
@@ -36,6 +36,35 @@ test('a long document keeps each row exactly once, within the limits, under repe
 		}),
 		{ numRuns: 100 },
 	);
+});
+
+test('rows that cannot hold a field are left out, and no value ever is', () => {
+	const ballast = [
+		'Page 2 sur 3',
+		'IBAN : FR76 3000 4000 0500 0012 3456 789',
+		'Tél. 01 23 45 67 89',
+		'www.menuiserie.example',
+		'Nous vous remercions de votre confiance et restons à votre entière disposition pour toute question.',
+	];
+	fc.assert(
+		fc.property(printedDevis, ({ text, answer }) => {
+			const kept = piecesOf(tellingRows(rowsOfText(`${text}\n${ballast.join('\n')}`)), { maxTokens: 1e6, maxAmountRows: 100, count: estimateTokens })
+				.map((piece) => piece.text)
+				.join('\n');
+			for (const row of ballast) expect(kept).not.toContain(row);
+			const { lines, ...header } = answer;
+			for (const value of [...Object.values(header), ...lines.flatMap((line) => Object.values(line))]) if (value !== null) expect(kept).toContain(value);
+		}),
+		{ numRuns: 200 },
+	);
+	const repeated = rowsOfText('Atelier Nord\nPorte    12,00\n\fAtelier Nord\nPorte    12,00');
+	expect(tellingRows(repeated).map(({ page, cells }) => [page, cells[0]!.text])).toEqual([
+		[1, 'Atelier Nord'],
+		[1, 'Porte'],
+		[2, 'Porte'],
+	]);
+	const validity = 'Ce devis est valable trente jours à compter de sa date et doit nous être retourné signé.';
+	expect(tellingRows(rowsOfText(validity))).toHaveLength(1);
 });
 
 test('a row that fits no context is named', () => {
