@@ -410,7 +410,7 @@ function splitAt(segments: readonly Segment[], corridors: readonly Extent[], em:
 		const parts = partsOf(segment.words, (right, { box }) =>
 			corridors.some(
 				([from, to]) =>
-					(from >= right && to <= box[0]) || (box[0] - right > em / 4 && right < to && Math.abs(box[0] - to) < em / 4),
+					(from >= right && to <= box[0]) || (box[0] - right > em / 3 && right < to && Math.abs(box[0] - to) < em / 4),
 			),
 		);
 		return parts.length === 1 ? [segment] : parts.map(segmentOf);

@@ -121,6 +121,17 @@ describe('tables', () => {
 	});
 });
 
+test('a figure grouped by spaces is not parted where a column above happens to begin', () => {
+	const right = (text: string, x: number, y: number) => run(text, x, y, 10, 'right');
+	const rows = rowsOf(page([
+		run('Désignation', 50, 100), right('Qté', 300, 100), right('P.U.', 400, 100), right('Total', 500, 100),
+		run('Plinthes', 50, 120), right('1', 300, 120), right('5,00', 400, 120), right('5,00', 500, 120),
+		run('Cloisons', 50, 140), right('2', 300, 140), right('6,00', 400, 140), right('12,00', 500, 140),
+		run('Total HT', 350, 180), run('11 016,92 €', 465, 180),
+	]));
+	expect(texts(rows).at(-1)).toEqual(['Total HT', '11 016,92 €']);
+});
+
 describe('whatever stands on a page', () => {
 	const anyRun = fc
 		.record({
