@@ -1,0 +1,279 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { extract } from '../../dist/nodes/OllamaExtract/extract.js';
+import type { CommercialDocument, ExtractResult } from '../../nodes/OllamaExtract/result.ts';
+import { families, makeDocument } from '../support/documents.ts';
+
+/** One document with what it should say. `layout` groups documents made by the same hand, so that none weighs twice. */
+interface Sample {
+	readonly layout: string;
+	readonly kind: 'devis' | 'invoice';
+	readonly language: string;
+	readonly bytes: Uint8Array;
+	readonly truth: Truth;
+}
+
+/** What is compared: null is not printed and not asked. */
+interface Truth {
+	readonly header: Readonly<Record<string, string | null>>;
+	readonly lines: ReadonlyArray<{
+		readonly description: string;
+		readonly quantity: string | null;
+		/** Net, or before a discount on the line: a page may print either. */
+		readonly unitPrices: readonly string[];
+		readonly total: string;
+	}>;
+}
+
+interface Score {
+	readonly layout: string;
+	readonly language: string;
+	readonly right: number;
+	readonly wrong: number;
+	readonly missing: number;
+	readonly f1: number;
+	readonly wrongLines: number;
+	readonly calls: number;
+	readonly milliseconds: number;
+	readonly faults: readonly string[];
+}
+
+const seeds = [11, 12, 13, 14, 15];
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/**
+ * Exactness of everything but the model, against the embedded XML of real invoices (when the corpus is there) and
+ * against self-made documents: header values right, wrong and missing, lines as tuples, model calls, time a document.
+ * Values that the page does not print are not asked of the page.
+ */
+export async function measure(details = false): Promise<{ title: string; rows: Array<Record<string, string | number>> }> {
+	const made = await Promise.all(families.flatMap((family) => seeds.map((seed) => sampleOf(family, seed))));
+	const [withXml, pages] = [corpus(false), corpus(true)];
+	const runs = [
+		...(withXml.length === 0 ? [] : [['real, with XML', await scoresOf(withXml, false)] as const]),
+		...(pages.length === 0 ? [] : [['real, page alone', await scoresOf(pages, true)] as const]),
+		['self-made, page alone', await scoresOf(made, true)] as const,
+	];
+	const rows = runs.flatMap(([name, scores]) => [
+		...[...new Set(scores.map(({ language }) => language))].map((language) =>
+			summary(`${name}, ${language}`, scores.filter((score) => score.language === language)),
+		),
+		summary(`${name}, all`, scores),
+	]);
+	if (details) {
+		for (const [name, scores] of runs) {
+			for (const { layout, faults } of scores) {
+				if (faults.length > 0) console.log(`${name} · ${layout} · ${faults.join(' · ')}`);
+			}
+		}
+	}
+	return { title: 'Exactness without a model (macro averages by layout)', rows };
+}
+
+async function sampleOf(family: (typeof families)[number], seed: number): Promise<Sample> {
+	const { kind, language, bytes, truth } = await makeDocument(family, seed);
+	const lines = truth.lines.map(({ description, quantity, unitPrice, total }) => ({
+		description: description ?? '',
+		quantity,
+		unitPrices: unitPrice === null ? [] : [unitPrice],
+		total: total ?? '',
+	}));
+	return { layout: family, kind, language, bytes, truth: { header: headerOf(truth), lines } };
+}
+
+interface ManifestEntry {
+	file: string;
+	repo: string;
+	path: string;
+	lang: string;
+	printed_on_page: Record<string, boolean | string>;
+	ground_truth: {
+		number: string;
+		date: string;
+		currency: string;
+		seller: { name: string; vat: string | null };
+		buyer: { name: string };
+		totals: Record<'ht' | 'tva' | 'ttc', string | null>;
+		lines: Array<Record<'name' | 'qty' | 'unit_price_net' | 'unit_price_gross' | 'line_total', string | null>>;
+	};
+}
+
+function corpus(pageAlone: boolean): Sample[] {
+	const folder = join(root, '..', 'shared', 'corpus', 'pdf');
+	if (!existsSync(join(folder, 'manifest.json'))) return [];
+	const { entries } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as { entries: { facturx: ManifestEntry[] } };
+	return entries.facturx.map(({ file, repo, path, lang, printed_on_page: printed, ground_truth: truth }) => {
+		const asked = (key: string, value: string | null) => (pageAlone && printed[key] === false ? null : value);
+		return {
+			layout: `${repo} ${dirname(path)}`,
+			kind: 'invoice',
+			language: lang,
+			bytes: readFileSync(join(folder, file)),
+			truth: {
+				header: {
+					number: asked('number', truth.number),
+					date: asked('date', truth.date),
+					currency: truth.currency,
+					'seller.name': asked('seller', truth.seller.name),
+					'seller.vat': asked('seller', truth.seller.vat),
+					'buyer.name': asked('buyer', truth.buyer.name),
+					'totals.net': asked('ht', truth.totals.ht),
+					'totals.tax': asked('tva', truth.totals.tva),
+					'totals.gross': asked('ttc', truth.totals.ttc),
+				},
+				lines: truth.lines.flatMap(({ name, qty, unit_price_net: net, unit_price_gross: gross, line_total: total }) =>
+					name === null || total === null
+						? []
+						: [{ description: name, quantity: qty, unitPrices: [net, gross].filter((price) => price !== null), total }],
+				),
+			},
+		};
+	});
+}
+
+async function scoresOf(samples: readonly Sample[], ignoreXml: boolean): Promise<Score[]> {
+	const scores: Score[] = [];
+	for (const sample of [...samples.slice(0, 1), ...samples]) scores.push(await scoreOf(sample, ignoreXml));
+	return scores.slice(1);
+}
+
+async function scoreOf(sample: Sample, ignoreXml: boolean): Promise<Score> {
+	let calls = 0;
+	const started = performance.now();
+	const result = await extract(
+		{ bytes: sample.bytes },
+		{
+			schema: sample.kind,
+			engine: ignoreXml ? 'without-model' : 'automatic',
+			ignoreXml,
+			chat: async () => {
+				calls += 1;
+				return { text: '{}', promptTokens: 0, replyTokens: 0, durationMs: 0 };
+			},
+		},
+	);
+	const milliseconds = performance.now() - started;
+	const read = headerOf(result.data);
+	const faults: string[] = [];
+	const count = { right: 0, wrong: 0, missing: 0 };
+	for (const [path, truth] of Object.entries(sample.truth.header)) {
+		const value = read[path] ?? null;
+		if (truth === null) continue;
+		const grade = value === null ? 'missing' : same(path, value, truth) ? 'right' : 'wrong';
+		count[grade] += 1;
+		if (grade !== 'right') faults.push(`${path} ${grade}: ${value} for ${truth}`);
+	}
+	const lines = compareLines(result, sample.truth.lines);
+	return {
+		layout: sample.layout,
+		language: sample.language,
+		...count,
+		f1: (2 * lines.hits) / (result.data.lines.length + sample.truth.lines.length || 1),
+		wrongLines: result.data.lines.length - lines.hits,
+		calls,
+		milliseconds,
+		faults: [...faults, ...lines.faults],
+	};
+}
+
+/** A line is right when the beginning of its name, its quantity, its unit price and its total are. */
+function compareLines({ data, checks }: ExtractResult<CommercialDocument>, truth: Truth['lines']) {
+	const left = data.lines.map((line, index) => ({ ...line, index }));
+	const faults: string[] = [];
+	let hits = 0;
+	for (const wanted of truth) {
+		const at = left.findIndex(
+			(line) =>
+				begins(line.description, wanted.description) &&
+				sameAmount(line.total, wanted.total) &&
+				sameAmount(line.quantity, wanted.quantity) &&
+				// A price before a discount that the line's own arithmetic confirms is what the page prints.
+				(wanted.unitPrices.length === 0 ||
+					wanted.unitPrices.some((price) => sameAmount(line.unitPrice, price)) ||
+					checks.some(({ path, ok, detail }) => path === `lines.${line.index}.total` && ok && detail.includes('%'))),
+		);
+		if (at === -1) faults.push(`line not read: ${wanted.description.slice(0, 30)} ${wanted.total}`);
+		else {
+			left.splice(at, 1);
+			hits += 1;
+		}
+	}
+	return { hits, faults };
+}
+
+function headerOf({ number, date, currency, seller, buyer, totals }: CommercialDocument): Record<string, string | null> {
+	return {
+		number,
+		date,
+		currency,
+		'seller.name': seller.name,
+		'seller.vat': seller.vat,
+		'buyer.name': buyer.name,
+		'totals.net': totals.net,
+		'totals.tax': totals.tax,
+		'totals.gross': totals.gross,
+	};
+}
+
+function same(path: string, value: string, truth: string): boolean {
+	if (path.startsWith('totals.')) return sameAmount(value, truth);
+	// A page may print the legal form behind a name, the XML may leave it out.
+	if (path.endsWith('.name')) return letters(value).startsWith(letters(truth)) || letters(truth).startsWith(letters(value));
+	return letters(value) === letters(truth);
+}
+
+/** Equal in value; the sign is the page's on a credit note, where the XML has none. */
+function sameAmount(value: string | null, truth: string | null): boolean {
+	return truth === null || (value !== null && Math.abs(Number(value)) === Math.abs(Number(truth)));
+}
+
+function begins(value: string | null, truth: string): boolean {
+	return value !== null && letters(value).startsWith(letters(truth).slice(0, 10));
+}
+
+function letters(text: string): string {
+	return text.normalize('NFKD').replace(/[^\p{L}\p{N}]/gu, '').toLowerCase();
+}
+
+function summary(name: string, scores: readonly Score[]): Record<string, string | number> {
+	const byLayout = (figure: (score: Score) => number) => {
+		const layouts = [...new Set(scores.map(({ layout }) => layout))].map((layout) =>
+			mean(scores.filter((score) => score.layout === layout).map(figure)),
+		);
+		return mean(layouts);
+	};
+	const times = scores.map(({ milliseconds }) => milliseconds).toSorted((a, b) => a - b);
+	return {
+		documents: name,
+		n: scores.length,
+		layouts: new Set(scores.map(({ layout }) => layout)).size,
+		'header exact %': rounded(100 * byLayout(({ right, wrong, missing }) => right / (right + wrong + missing))),
+		'values wrong': sum(scores.map(({ wrong }) => wrong)),
+		'values missing': sum(scores.map(({ missing }) => missing)),
+		'line tuples F1': rounded(byLayout(({ f1 }) => f1), 3),
+		'lines wrong': sum(scores.map(({ wrongLines }) => wrongLines)),
+		'model calls': sum(scores.map(({ calls }) => calls)),
+		'p50 ms': rounded(times[Math.floor(times.length / 2)] ?? 0),
+		'p95 ms': rounded(times[Math.min(times.length - 1, Math.floor(times.length * 0.95))] ?? 0),
+	};
+}
+
+function sum(values: readonly number[]): number {
+	return values.reduce((total, value) => total + value, 0);
+}
+
+function mean(values: readonly number[]): number {
+	return values.length === 0 ? 0 : sum(values) / values.length;
+}
+
+function rounded(value: number, decimals = 1): number {
+	return Number(value.toFixed(decimals));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const { title, rows } = await measure(process.argv.includes('--details'));
+	console.log(title);
+	console.table(rows);
+	process.exit(0);
+}
