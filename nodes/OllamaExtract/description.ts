@@ -117,7 +117,8 @@ const engine: INodeProperties[] = [
 			{
 				name: 'Automatic',
 				value: 'automatic',
-				description: 'The embedded e-invoice if there is one, then the page, then the model for what is missing',
+				description:
+					'The embedded e-invoice, then the page, then the model for what is missing, if an Ollama credential is chosen',
 			},
 			{
 				name: 'Model Only',
@@ -131,14 +132,6 @@ const engine: INodeProperties[] = [
 			},
 		],
 		default: 'automatic',
-	},
-	{
-		displayName:
-			'Without an Ollama credential, Automatic reads the e-invoice and the page, and marks what is still missing for review.',
-		name: 'credentialNotice',
-		type: 'notice',
-		default: '',
-		displayOptions: { show: { engine: ['automatic'] } },
 	},
 	{
 		displayName: 'Model',
