@@ -334,8 +334,8 @@ describe('what happens to a claimed file', () => {
 		expect(await choose(client, second, 'same')).toMatchObject({ suite: 'attendre' });
 
 		await save(client, extracted('same', {}, first.claim_id!));
+		expect(await claim(client, ['b.pdf'])).toMatchObject({ claim_id: null });
 		await close(client, first, 'same');
-		await client.query('UPDATE devis_claims SET retry_at = now()');
 		const again = await claim(client, ['b.pdf']);
 		expect(await choose(client, again, 'same')).toMatchObject({ suite: 'archiver', verdict: 'complete', attempts: 1 });
 		await close(client, again, 'same');

@@ -1,0 +1,34 @@
+import PDFDocument from 'pdfkit';
+
+export interface Devis {
+	readonly number: string;
+	/** Left out where the test wants the page to say nothing of them. */
+	readonly seller?: string;
+	readonly buyer?: string;
+	readonly email?: string;
+}
+
+/** A one-page devis of two lines, 580.00 without and 696.00 with tax; no two calls give the same bytes. */
+export async function devisPdf({ number, seller, buyer, email }: Devis): Promise<Buffer> {
+	const pdf = new PDFDocument({ margin: 50 });
+	const chunks: Buffer[] = [];
+	pdf.on('data', (chunk: Buffer) => chunks.push(chunk));
+	const done = new Promise((resolve) => pdf.on('end', resolve));
+
+	if (seller !== undefined) pdf.fontSize(14).text(seller, 50, 50).fontSize(10).text('12 rue des Lilas, 69003 Lyon');
+	pdf.fontSize(14).text(`Devis n° ${number}`, 350, 50).fontSize(10).text('Date : 12/03/2026', 350, 72);
+	if (buyer !== undefined) pdf.text('Client :', 350, 110).text(buyer, 350, 124);
+	if (email !== undefined) pdf.text(email, 350, 138);
+	const columns = [50, 300, 380, 480];
+	const rows = [
+		['Désignation', 'Quantité', 'Prix unitaire HT', 'Total HT'],
+		['Dépose de la chaudière', '2', '150,00', '300,00'],
+		['Pose et mise en service', '3,5', '80,00', '280,00'],
+	];
+	rows.forEach((cells, row) => cells.forEach((cell, column) => pdf.text(cell, columns[column], 200 + 18 * row)));
+	const totals = [['Total HT', '580,00 €'], ['TVA 20 %', '116,00 €'], ['Total TTC', '696,00 €']] as const;
+	totals.forEach(([label, amount], row) => pdf.text(label, 380, 290 + 16 * row).text(amount, 480, 290 + 16 * row));
+	pdf.end();
+	await done;
+	return Buffer.concat(chunks);
+}
