@@ -42,6 +42,11 @@ export interface Check {
 	readonly detail: string;
 }
 
+/**
+ * `complete`: nothing to look at. Of the built-in schemas number, date, both parties, total with tax and lines with
+ * description and total are there, every value is proven, every check holds. `review`: usable, with reasons.
+ * `failed`: neither number nor total nor lines (of a schema of one's own: no value at all).
+ */
 export type Verdict = 'complete' | 'review' | 'failed';
 
 export interface Reason {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LocalAiError } from '../shared/errors';
+import { excerpt } from '../shared/http';
 import type { Row } from './layout';
 import { readPdfInProcess } from './pdfPool';
 import type { ExtractOptions, ExtractResult, Source } from './result';
@@ -60,7 +61,8 @@ export async function open(source: Source, options: ExtractOptions, signal?: Abo
 function whyUnusable(rows: readonly Row[]): string | null {
 	const text = rows.flatMap(({ cells }) => cells.map((cell) => cell.text)).join('');
 	const readable = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
-	if (readable < 20) return 'it has no text layer: its pages are pictures, as a scanner makes them';
+	if (readable === 0) return 'it has no text layer: its pages are pictures, as a scanner makes them, or empty';
+	if (readable < 20) return `it holds hardly any text ("${excerpt(text, 40)}"): its pages are pictures, as a scanner makes them, or empty`;
 	const garbage = text.match(/[\p{Co}\p{Cn}\p{Cc}\ufffd]/gu)?.length ?? 0;
 	return garbage > readable / 4 ? 'its fonts do not say which letters they draw' : null;
 }

@@ -262,6 +262,16 @@ describe('files', () => {
 		expect(error).toMatchObject({ code: 'invalid-input', message: expect.stringMatching(/scan\.pdf.*no text layer/) });
 	});
 
+	test('cancelled while a PDF is read, it ends as cancelled and asks no model', async () => {
+		const controller = new AbortController();
+		const { chat, asked } = scripted(answer);
+		const pdf = await PDFDocument.create();
+		for (let page = 0; page < 50; page++) pdf.addPage([400, 400]).drawText(`Devis D-${page}`);
+		const work = failure(extract({ bytes: await pdf.save() }, withModel(chat), controller.signal));
+		controller.abort();
+		expect([(await work).code, asked.length]).toEqual(['cancelled', 0]);
+	});
+
 	test.each([
 		['an empty file', new Uint8Array()],
 		['something else', Buffer.from('PK\u0003\u0004 not a PDF')],
