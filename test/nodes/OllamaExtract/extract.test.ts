@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PDFDocument } from 'pdf-lib';
@@ -336,6 +337,34 @@ describe('against a server that fails', () => {
 		await server.settled();
 	});
 });
+
+test('whatever a model says, the end is data with proof or a typed error, within its calls', async () => {
+	const piece = fc.oneof(
+		fc.constantFrom('{', '}', '[', ']', '"', ',', ':', '<think>', '</think>', '```json', '"lines"', '"gross"', 'null', '1 311,00', 'D-2026-014', ' '),
+		fc.string({ maxLength: 10 }),
+	);
+	const reply = fc.oneof(
+		fc.array(piece, { maxLength: 40 }).map((pieces) => pieces.join('')),
+		fc.jsonValue().map((value) => JSON.stringify(value)),
+		fc.record({ lines: fc.jsonValue(), gross: fc.jsonValue(), number: fc.jsonValue() }).map((value) => JSON.stringify(value)),
+		fc
+			.record({ gross: fc.string(), number: fc.string(), date: fc.string(), lines: fc.array(fc.dictionary(fc.constantFrom('desc', 'qty', 'price', 'total'), fc.string())) })
+			.map((value) => JSON.stringify(value)),
+	);
+	await fc.assert(
+		fc.asyncProperty(reply, async (text) => {
+			let calls = 0;
+			const chat: Chat = () => Promise.resolve({ text, promptTokens: ++calls, replyTokens: 1, durationMs: 1 });
+			const result = await extract({ text: devis }, withModel(chat)).catch((error: unknown) => error);
+			expect(calls).toBeLessThanOrEqual(3);
+			if (result instanceof LocalAiError) return expect(result.code).toBe('bad-reply');
+			if (result instanceof Error) throw result;
+			const { fields } = result as Awaited<ReturnType<typeof extract>>;
+			for (const { value, place, origin } of fields) expect(value === null || place !== null || origin === 'derived').toBe(true);
+		}),
+		{ numRuns: 500 },
+	);
+}, 60_000);
 
 test('a chat that never notices its signal is left behind', async () => {
 	const controller = new AbortController();
