@@ -222,11 +222,11 @@ function checkTaxSum(data: CommercialDocument, figures: Figures): Check[] {
 	const { net, tax } = data.totals;
 	const amounts = figures.taxes.map(({ amount }) => amount);
 	if (tax !== null && amounts.length > 0 && amounts.every((amount) => amount !== null)) {
-		checks.push(sumCheck('tax-sum', 'totals.tax', tax, amounts));
+		checks.push(sumCheck('tax-sum', 'totals.tax', tax, amounts, isCreditNote(data)));
 	}
 	const bases = figures.taxes.map(({ base }) => base);
 	if (net !== null && bases.length > 0 && bases.every((base) => base !== null)) {
-		const check = sumCheck('tax-sum', 'totals.net', net, bases);
+		const check = sumCheck('tax-sum', 'totals.net', net, bases, isCreditNote(data));
 		const leftOut = new Big(net).minus(check.expected).abs();
 		// A table without a row at 0 % may leave untaxed parts out; those are worth more than a slip in a last digit.
 		const listsAll = figures.taxes.some(({ rate }) => rate !== null && new Big(rate).eq(0));
@@ -235,15 +235,21 @@ function checkTaxSum(data: CommercialDocument, figures: Figures): Check[] {
 	return checks;
 }
 
-function checkGross({ totals: { net, tax, gross } }: CommercialDocument): Check[] {
+function checkGross(data: CommercialDocument): Check[] {
+	const { net, tax, gross } = data.totals;
 	if (net === null || tax === null || gross === null) return [];
-	return [sumCheck('gross', 'totals.gross', gross, [net, tax])];
+	return [sumCheck('gross', 'totals.gross', gross, [net, tax], isCreditNote(data))];
 }
 
-function sumCheck(rule: Check['rule'], path: string, printed: string, parts: readonly string[]): Check {
+/** A credit note may print minus signs on some of its amounts only; its amounts are then compared without them. */
+function sumCheck(rule: Check['rule'], path: string, printed: string, parts: readonly string[], creditNote: boolean): Check {
 	const expected = sumOf(parts.map((part) => new Big(part)));
 	const detail = `${parts.map((part, index) => (index === 0 ? part : signed(new Big(part)))).join(' ')} = ${expected.toFixed()}`;
-	return { rule, path, printed, expected: money(expected), ok: equal(expected, new Big(printed)), detail };
+	const check = { rule, path, printed, expected: money(expected), detail };
+	if (equal(expected, new Big(printed))) return { ...check, ok: true };
+	const unsigned = sumOf(parts.map((part) => new Big(part).abs()));
+	if (!creditNote || !equal(unsigned, new Big(printed).abs())) return { ...check, ok: false };
+	return { ...check, ok: true, detail: `${detail}; without signs ${unsigned.toFixed()}, as the credit note prints it` };
 }
 
 function isCreditNote(data: CommercialDocument): boolean {

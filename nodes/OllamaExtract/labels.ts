@@ -60,7 +60,8 @@ export type Column =
 	| 'vatAmount'
 	| 'base'
 	| 'total'
-	| 'totalWithTax';
+	| 'totalWithTax'
+	| 'other';
 
 /** What the head of a column announces, or null. `price` is a unit price or a total: its neighbours decide. */
 export function columnOf(head: string): Column | null {
@@ -155,7 +156,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	['other-amount', "acomptes?\\b.*|deja (?:regle|paye|verse).*|avance\\b.*|bereits bezahlt|erhaltene anzahlungen|anzahlung.*|prepaid.*|paid.*|deposit.*|rounding.*|capital.*|indemnite.*|penalites?.*|gesamtbetrag der (?:zuschlage|abschlage)|bruttopreis.*|taux.*"],
 	['currency', '(?:devise|monnaie|wahrung|rechnungswahrung|currency|invoice currency|betrage in|montants en|amounts in)'],
 	['seller', "(?:emetteur|emis par|fournisseur|vendeur|prestataire|entreprise|artisan|verkaufer|rechnungs(?:er)?steller|lieferant|leistungserbringer|anbieter|auftragnehmer|seller|vendor|supplier|from|issued by|nos coordonnees)"],
-	['buyer', "(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:e|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit)"],
+	['buyer', "(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit)"],
 	['buyer', '(?:kaufer/leistungsempfanger|kaufer|leistungsempfanger|rechnungsempfanger|rechnungsadresse|kunde|auftraggeber|empfanger|rechnung an|angebot fur)'],
 	['buyer', '(?:bill(?:ed)? to|invoice to|billing address|customer|sold to|buyer|prepared for|client name|attn|quote (?:to|for))'],
 	['name', '(?:nom(?: (?:et prenom|prenom|complet|du client|/ raison sociale))?|raison sociale|denomination|societe|name|firma|company(?: name)?)'],
@@ -177,6 +178,7 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	['totalWithTax', /\b(ttc|t\.t\.c|brutto(betrag|preis)?|incl\.? ?(vat|tax)|inkl\.? ?(ust|mwst))/, /unit|p\.? ?u\b/],
 	['unit', /^(u|un|unites?|un\.|einheit|meng(en)?[.-]* ?-? ?einheit|unit|uom|me)\b/, /pri(x|ce)|preis|unitaire/],
 	['unitPrice', /\bp\.? ?u\b|prix ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzelpreis|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/],
+	['unitPrice', /^(hourly rate|rate|taux horaire|cout|cost|kosten)( ht)?$/],
 	['vatRate', /\b(tva|t\.v\.a\.?|taux|ust|mwst|vat|tax(es)?|steuer(satz)?)\b/, /montant|total|betrag|amount|pri(x|ce)|preis|excl|incl|ohne|\bht\b|base|net/],
 	['total', /\b(totale?|montants?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/],
 	['price', /^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|^(price|prix|preis)\b/],

@@ -130,7 +130,8 @@ function splitNumber(text: string) {
 	if (/[.,'’]$/.test(digits)) return null;
 	return {
 		digits,
-		negative: signs.length === 1 && signs[0] !== '+',
+		// `TVA (20 %)` is an aside, not a negative rate.
+		negative: signs.length === 1 && signs[0] !== '+' && !(open !== undefined && after === '%'),
 		percent: after === '%',
 		currency: readCurrency(before ?? (after === '%' ? '' : (after ?? ''))),
 	};

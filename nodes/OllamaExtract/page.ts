@@ -101,7 +101,7 @@ function firstOf(sites: readonly Site[], labels: readonly Label[], read: (site: 
 	return undefined;
 }
 
-const numberEnd = /\s+(?:vom|von|du|de|dated|issued|en date|date|le|am|of)(?=\s)|\s[-–—|]\s|[,;]|\s\(/iu;
+const numberEnd = /\s+(?:vom|von|du|de|dated|issued|établie?|émise?|en date|date|le|am|of)(?=\s)|\s[-–—|]\s|[,;]|\s\(/iu;
 
 function numberAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
 	for (const { cell, start, text } of slicesAfter(rows, site)) {
@@ -148,7 +148,7 @@ function dateBehind(number: Found, rows: readonly Row[], conventions: Convention
 			const rest = cell.text.slice(at + number.value.length);
 			const [date] = datesIn(rest, conventions.dateOrder);
 			if (date === undefined || date.reading.kind === 'ambiguous') return undefined;
-			if (!/^\s*[,-]?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i.test(rest.slice(0, date.start))) return undefined;
+			if (!/^\s*[,-]?\s*(?:établie?|émise?|fait)?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i.test(rest.slice(0, date.start))) return undefined;
 			const start = at + number.value.length + date.start;
 			return foundIn(cell, start, start + date.end - date.start, date.reading.value);
 		}
@@ -196,11 +196,11 @@ function untilInText(rows: readonly Row[], kind: DocumentKind, conventions: Conv
 
 // ---- money
 
-/** The currency, when every amount that states one states the same. */
+/** The currency, when all that state one state the same: amounts, heads of columns, a label. */
 function currencyIn(rows: readonly Row[]): Found | undefined {
 	const found = rows.flatMap(({ cells }) =>
 		cells.flatMap((cell) =>
-			[...cell.text.matchAll(/€|£|(?<![\p{L}])(?:EUR|CHF|USD|GBP|euros?|Euros?)(?![\p{L}])|\$/gu)].flatMap((match): Found[] => {
+			[...cell.text.matchAll(statedCurrency)].flatMap((match): Found[] => {
 				const value = readCurrency(match[0]);
 				return value === null ? [] : [foundIn(cell, match.index, match.index + match[0].length, value)];
 			}),
@@ -208,6 +208,9 @@ function currencyIn(rows: readonly Row[]): Found | undefined {
 	);
 	return unique(found);
 }
+
+const statedCurrency =
+	/(?:€|£|\$)(?=[ \u00a0\u202f]?[-−]?\d)|(?<=\d[ \u00a0\u202f]?)(?:€|£|\$|(?:EUR|CHF|USD|GBP|[Ee]uros?)(?!\p{L}))|(?<=[(/:] ?|^|(?:in|en|devise ?:|currency ?:|währung ?:) )(?:€|£|EUR|CHF|USD|GBP|[Ee]uros?)(?=[)\s]|$)|(?<!\p{L})(?:EUR|CHF|USD|GBP)(?=[ \u00a0]?\d)/giu;
 
 /** Discounts and charges printed between the first and the last of the totals. */
 function adjustmentsAmongTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): Adjustment[] {

@@ -20,7 +20,8 @@ export function readParties(rows: readonly Row[], sites: readonly Site[], body: 
 	const line = senderLine(rows.filter((row) => row.page === 1));
 	const sender = line?.name;
 	const taken = new Set([...zones.flatMap(({ cells }) => cells), ...(line?.row.cells ?? [])]);
-	const sides = sidesOf(blocksOf(rows.filter((row) => isAbove(row, body)), taken), sender);
+	const headed = zones.some(({ party, cells }) => party === 'buyer' && cells.some(({ text }) => postcode.test(text)));
+	const sides = sidesOf(blocksOf(rows.filter((row) => isAbove(row, body)), taken), sender, headed);
 	const sellerZones = zones.filter(({ party }) => party === 'seller');
 	const buyerZones = zones.filter(({ party }) => party === 'buyer');
 	const sellerName =
@@ -162,9 +163,13 @@ function blocksOf(rows: readonly Row[], taken: ReadonlySet<Cell>): Block[] {
 	return open.map(({ cells }) => cells);
 }
 
-function sidesOf(blocks: readonly Block[], sender: Found | undefined): { seller?: Block; buyer?: Block } {
+/** `headed` when a heading names the buyer already: then the one other address is the seller's. */
+function sidesOf(blocks: readonly Block[], sender: Found | undefined, headed: boolean): { seller?: Block; buyer?: Block } {
 	const addressed = blocks.filter(
-		(block) => block.length >= 2 && block.some(({ text }) => postcode.test(text)) && namesIn(block).length > 0,
+		(block) =>
+			block.length >= 2 &&
+			block.some(({ text }) => postcode.test(text) || /\b(?:siret|siren|rcs)\b/.test(folded(text))) &&
+			namesIn(block).length > 0,
 	);
 	const sellers = addressed.filter(
 		(block) =>
@@ -174,6 +179,7 @@ function sidesOf(blocks: readonly Block[], sender: Found | undefined): { seller?
 	const others = addressed.filter((block) => !sellers.includes(block));
 	const [seller, ...moreSellers] = sellers;
 	const [buyer, second, ...more] = others;
+	if (headed && sellers.length === 0 && buyer !== undefined && second === undefined) return { seller: buyer };
 	if (seller !== undefined && moreSellers.length === 0 && second === undefined) {
 		return { seller, ...(buyer === undefined ? {} : { buyer }) };
 	}
@@ -187,7 +193,7 @@ function sidesOf(blocks: readonly Block[], sender: Found | undefined): { seller?
 }
 
 function namesIn(block: Block): Cell[] {
-	const end = block.findIndex(({ text }) => postcode.test(text) || street.test(folded(text)));
+	const end = block.findIndex(({ text }) => postcode.test(text) || street.test(folded(text)) || /\b(?:siret|siren|rcs)\b/.test(folded(text)));
 	return block.slice(0, end === -1 ? block.length : end).filter(({ text }) => isName(text));
 }
 

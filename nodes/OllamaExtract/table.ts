@@ -137,9 +137,12 @@ function headOf(row: Row): Head | null {
 	const has = (...wanted: Column[]) => columns.some(({ column }) => wanted.includes(column));
 	const length = row.cells.reduce((sum, { text }) => sum + text.length, 0);
 	if (columns.length < 2 || columns.length < row.cells.length / 2 || length > 220) return null;
+	const unknown = row.cells
+		.filter(({ text }) => columnOf(text) === null)
+		.map(({ text, left, right }): HeadColumn => ({ column: 'other', left, right, head: folded(text) }));
 	const priced = has('total', 'totalWithTax', 'unitPrice', 'price');
 	if (!priced || (!has('description') && !(has('quantity') && has('unitPrice', 'price')))) return null;
-	return { kind: 'lines', cells: row.cells, columns: settled(columns) };
+	return { kind: 'lines', cells: row.cells, columns: [...settled(columns), ...unknown] };
 }
 
 const printsAmount = /\d[\d .,]*(?:€|[.,]\d{2}\b)/;
@@ -287,7 +290,8 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 		);
 	const amounts = (column: Column) => numbers(column).filter(({ printed }) => !printed.percent);
 	const totals = amounts('total').length > 0 ? amounts('total') : amounts('totalWithTax');
-	const discount = discountOf(cells.get('discount') ?? [], conventions);
+	const inPercent = head.columns.some(({ column, head: title }) => column === 'discount' && title.includes('%'));
+	const discount = discountOf(cells.get('discount') ?? [], inPercent, conventions);
 	const unitCell = cells.get('unit')?.[0];
 	const perUnit = unitCell === undefined ? null : /^(\d+)\s*(\p{L}.*)$/u.exec(unitCell.text.trim());
 	const chosen = chooseByArithmetic(amounts('quantity'), amounts('unitPrice'), totals, discount, perUnit?.[1] ?? null);
@@ -345,9 +349,9 @@ interface Discount {
 	readonly amounts: readonly string[];
 }
 
-function discountOf(cells: readonly Cell[], conventions: Conventions): Discount {
+function discountOf(cells: readonly Cell[], inPercent: boolean, conventions: Conventions): Discount {
 	const numbers = cells.flatMap((cell) => numbersIn(cell.text, conventions.decimalMark));
-	const percents = numbers.filter(({ percent }) => percent).flatMap(({ could }) => could);
+	const percents = numbers.filter(({ percent }) => percent || inPercent).flatMap(({ could }) => could);
 	const amounts = numbers.filter(({ percent, could }) => !percent && could.length === 1).flatMap(({ could }) => could);
 	const [percent] = percents;
 	if (percent !== undefined && percents.length === 1) return { percent: new Big(percent).abs().toFixed(), amounts: [] };

@@ -90,6 +90,8 @@ test('tax rounded line by line is as good as tax rounded by rate', () => {
 test('a credit note may print its amounts negative', () => {
 	const data = documentWith([line('5', '4.00', '20', '-20.00')], '-20.00', '-4.00', '-24.00');
 	expect(faults(data)).toEqual([]);
+	expect(faults({ ...data, totals: { net: '-20.00', tax: '4.00', gross: '-24.00' } })).toEqual([]);
+	expect(faults({ ...data, totals: { net: '-20.00', tax: '4.01', gross: '-24.00' } }).map(({ rule }) => rule)).toContain('gross');
 });
 
 test('a difference from the embedded XML is reported with both sides', () => {
