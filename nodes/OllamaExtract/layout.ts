@@ -116,10 +116,12 @@ interface TableRow {
 	readonly cells: Segment[][];
 }
 
-// Distances in em, each with room on both sides in print: a word space is about 0.28, leading leaves 0.15 to 0.4 white.
+// Distances in em, each with room on both sides in print: a word space is about 0.28, leading leaves 0.1 to 0.5 white.
 const cellGap = 0.9;
+const figureGap = 0.45;
 const corridorWidth = 0.4;
 const sameBaseline = 0.3;
+const leading = 0.6;
 const farthest = 60;
 const farthestHeader = 10;
 
@@ -243,7 +245,11 @@ function wordsIn({ segments }: Line): Glyphs[] {
 
 function lineOf(words: readonly Glyphs[]): Line {
 	const ordered = [...words].sort((a, b) => a.box[0] - b.box[0] || a.box[2] - b.box[2] || (a.text < b.text ? -1 : 1));
-	const parts = partsOf(ordered, (right, word, { em }) => word.box[0] - right > (cellGap * (em + word.em)) / 2);
+	const parts = partsOf(ordered, (right, word, previous) => {
+		const gap = word.box[0] - right;
+		const em = (previous.em + word.em) / 2;
+		return gap > cellGap * em || (gap > figureGap * em && /[\d%\p{Sc}]$|^[A-Z]{3}$/u.test(previous.text) && /^[-+−–(]?\d/.test(word.text));
+	});
 	return lineFrom(parts.map(segmentOf));
 }
 
@@ -491,7 +497,7 @@ function styleOf(lines: readonly Line[], { header, bearing, em }: Table): RowSty
 	const last = lines[strong.at(-1)!]!;
 	const wraps = (anchor: Line, line: Line | undefined) =>
 		line !== undefined &&
-		whiteBetween(anchor, line) <= 0.5 * em &&
+		whiteBetween(anchor, line) <= leading * em &&
 		line.segments.length < 3 &&
 		anchor.segments.some(({ numeric, box }) => !numeric && Math.abs(box[0] - line.box[0]) <= em / 2);
 	const above = header !== strong[0]! - 1 && wraps(first, lines[strong[0]! - 1]);
@@ -506,7 +512,7 @@ function styleOf(lines: readonly Line[], { header, bearing, em }: Table): RowSty
 		return Math.max(...whitesIn(lines[parted[nth]!]!, between, lines[index]!));
 	});
 	const rowWhite = Math.min(...whites);
-	const white = whites.length === 0 || rowWhite < 0.35 * em ? 0.5 * em : Math.min(Math.max(0.8 * rowWhite, 0.5 * em), 1.5 * em);
+	const white = whites.length === 0 ? leading * em : Math.min(Math.max(0.8 * rowWhite, leading * em), 1.5 * em);
 	return { figures, white };
 }
 
