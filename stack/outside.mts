@@ -26,8 +26,9 @@ export async function findOllama(url: string, wanted: readonly string[]): Promis
 async function listModels(url: string): Promise<string[] | undefined> {
 	try {
 		const response = await fetch(`${url}/api/tags`, { signal: AbortSignal.timeout(3000) });
-		const { models } = (await response.json()) as { models: { name: string }[] };
-		return models.map(({ name }) => name);
+		const { models } = (await response.json()) as { models?: { name?: unknown }[] };
+		const names = models?.map(({ name }) => name);
+		return names?.every((name) => typeof name === 'string') ? names : undefined;
 	} catch {
 		return undefined;
 	}

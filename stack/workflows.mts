@@ -33,16 +33,16 @@ export function readWorkflows(folder: string, files: string): Workflow[] {
 		.sort()
 		.map((name) => {
 			const file = join(folder, name);
-			let workflow: Partial<Workflow>;
+			let workflow: Partial<Workflow> | null;
 			try {
-				workflow = JSON.parse(readFileSync(file, 'utf8')) as Partial<Workflow>;
+				workflow = JSON.parse(readFileSync(file, 'utf8')) as Partial<Workflow> | null;
 			} catch (cause) {
 				throw new LocalAiError('configuration', `${file} is not JSON: ${(cause as Error).message}`, {
 					hint: 'Take the shipped file again (git checkout), or export the workflow anew.',
 					cause,
 				});
 			}
-			if (typeof workflow.id !== 'string' || !Array.isArray(workflow.nodes) || typeof workflow.connections !== 'object') {
+			if (typeof workflow?.id !== 'string' || !Array.isArray(workflow.nodes) || typeof workflow.connections !== 'object') {
 				throw new LocalAiError('configuration', `${file} is not a workflow with an id, nodes and connections.`, {
 					hint: 'Take the shipped file again (git checkout), or export the workflow anew.',
 				});

@@ -1,0 +1,99 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { type ProcessRecord, identify, stopLeftovers } from '../../stack/leftovers.mts';
+import { Processes, type Program } from '../../stack/processes.mts';
+import { writeJson } from '../../stack/state.mts';
+
+let folder: string;
+let said: string[];
+let processes: Processes;
+let changed: PromiseWithResolvers<void>;
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), 'processes-'));
+	said = [];
+	changed = Promise.withResolvers();
+	processes = new Processes(folder, join(folder, 'processes.json'), (line) => said.push(line), () => changed.resolve());
+});
+afterEach(async () => {
+	processes.end();
+	await processes.stop(processes.list().map(({ name }) => name));
+	rmSync(folder, { recursive: true });
+});
+
+const running = 'process.on("SIGTERM", () => process.exit()); setInterval(() => {}, 1000); console.log("up");';
+const program = (name: string, code = running): Program => ({
+	name,
+	command: [process.execPath, '-e', code],
+	env: { PATH: process.env.PATH },
+	cwd: folder,
+	port: 1,
+	stopSignal: 'SIGTERM',
+	killSignal: 'SIGKILL',
+	isReady: () => Promise.resolve(readFileSync(join(folder, `${name}.log`), 'utf8').includes('up')),
+	readyWithinMs: 20_000,
+});
+const records = () => JSON.parse(readFileSync(join(folder, 'processes.json'), 'utf8')) as ProcessRecord[];
+
+test('a program is listed while it runs, and gone once it is stopped', async () => {
+	await processes.start(program('one'));
+	const { name, pid, port } = processes.list()[0]!;
+	expect({ name, port }).toEqual({ name: 'one', port: 1 });
+	expect(records()).toEqual([{ name: 'one', ...identify(pid) }]);
+	await processes.stop(['one']);
+	expect(identify(pid)).toBeUndefined();
+	expect(processes.list()).toEqual([]);
+	expect(records()).toEqual([]);
+	expect(said).toEqual([]);
+});
+
+test('a program that ends before it is ready is named with its last words', async () => {
+	await expect(processes.start(program('broken', 'console.error("no such table"); process.exit(3)'))).rejects.toMatchObject({
+		code: 'tool-failed',
+		message: 'broken ended with exit code 3. Its last words: no such table',
+		hint: expect.stringContaining('broken.log'),
+	});
+});
+
+test('a program that cannot be started is named', async () => {
+	await expect(processes.start({ ...program('absent'), command: ['/no/such/program'] })).rejects.toThrow(/absent could not be started/);
+});
+
+test('a program that dies is started again, and said so', async () => {
+	await processes.start(program('fragile'));
+	const { pid } = processes.list()[0]!;
+	process.kill(pid, 'SIGKILL');
+	await changed.promise;
+	expect(said).toEqual(['fragile ended (SIGKILL): starting it again', 'fragile is back']);
+	expect(processes.list()).toEqual([{ name: 'fragile', port: 1, pid: expect.any(Number) }]);
+	expect(processes.list()[0]!.pid).not.toBe(pid);
+});
+
+test('what a program started ends with it', async () => {
+	const child = 'const c = require("child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]); console.log("up", c.pid);';
+	await processes.start(program('parent', child + running));
+	const childPid = Number(/up (\d+)/.exec(readFileSync(join(folder, 'parent.log'), 'utf8'))![1]);
+	expect(identify(childPid)).toBeDefined();
+	await processes.stop(['parent']);
+	for (const end = Date.now() + 5000; identify(childPid) && Date.now() < end; ) await new Promise(setImmediate);
+	expect(identify(childPid)).toBeUndefined();
+});
+
+test('what a killed supervisor left behind is ended at the next start', async () => {
+	await processes.start(program('orphan'));
+	const { pid } = processes.list()[0]!;
+	processes.end();
+	expect(await stopLeftovers(join(folder, 'processes.json'))).toEqual(['orphan']);
+	expect(identify(pid)).toBeUndefined();
+});
+
+test('a process that merely got the number of an old one is left alone', async () => {
+	await processes.start(program('stranger'));
+	const { pid } = processes.list()[0]!;
+	const file = join(folder, 'old.json');
+	const { startTicks, boot } = identify(pid)!;
+	writeJson(file, [{ name: 'n8n-main', pid, startTicks: startTicks - 1, boot }, { name: 'redis', pid, startTicks, boot: 'another boot' }]);
+	expect(await stopLeftovers(file)).toEqual([]);
+	expect(identify(pid)).toBeDefined();
+});
