@@ -3,7 +3,7 @@ import { excerpt } from '../shared/http';
 import { estimateTokens } from '../shared/ollama';
 import { parseReply } from '../shared/reply';
 import { correction, messagesFor } from './prompt';
-import type { Chat, ChatMessage, ExtractResult } from './result';
+import type { Chat, ChatMessage, ExtractOptions, ExtractResult, Reason } from './result';
 import type { Question } from './schema';
 
 /** What every call to the model shares. */
@@ -14,6 +14,21 @@ export interface Model {
 	readonly maxReplyTokens: number;
 	/** Calls for one question about one piece, corrections included. */
 	readonly maxCalls: number;
+}
+
+/** The model asked when none is named. */
+export const defaultModel = 'qwen2.5-coder:3b-instruct';
+
+/** The model of these options with its defaults; without a chat a `configuration` error. */
+export function modelOf({ chat, model, numCtx, maxReplyTokens, maxCalls }: ExtractOptions): Model {
+	if (chat === undefined) throw needsModel('This engine');
+	return {
+		chat,
+		name: model ?? defaultModel,
+		numCtx: numCtx ?? 8192,
+		maxReplyTokens: maxReplyTokens ?? 2048,
+		maxCalls: maxCalls ?? 3,
+	};
 }
 
 /** Counts what the model was used for. */
@@ -80,17 +95,56 @@ export async function ask<Answer>(
 		);
 		meter.add(reply);
 		if (reply.promptTokens + reply.replyTokens > model.numCtx) {
-			throw new LocalAiError('configuration', `The model used ${reply.promptTokens + reply.replyTokens} tokens of ${model.numCtx}`, {
-				hint: 'The server did not keep to the context asked for and may have cut the document. Raise the context length.',
-			});
+			throw new LocalAiError(
+				'configuration',
+				`The model used ${reply.promptTokens + reply.replyTokens} tokens of ${model.numCtx}`,
+				{
+					hint: 'The server did not keep to the context asked for and may have cut the document. Raise the context length.',
+				},
+			);
 		}
 		const judged = parseReply(reply.text, question.check);
 		if (judged.ok) return judged.value;
 		complaint = judged.complaint;
 		current = correction(messages, reply.text, complaint);
 	}
-	throw new LocalAiError('bad-reply', `${model.name} gave no usable answer in ${model.maxCalls} tries: ${excerpt(complaint)}`, {
-		hint: 'Try a larger model, or raise the longest reply if answers are cut off.',
+	throw new LocalAiError(
+		'bad-reply',
+		`${model.name} gave no usable answer in ${model.maxCalls} tries: ${excerpt(complaint)}`,
+		{
+			hint: 'Try a larger model, or raise the longest reply if answers are cut off.',
+		},
+	);
+}
+
+/** In Automatic a failing model is a reason for review, and what the other engines gave is kept. */
+export async function orReason<Answer>(
+	work: Promise<Answer>,
+	{ engine }: ExtractOptions,
+	reasons: Reason[],
+): Promise<Answer | null> {
+	try {
+		return await work;
+	} catch (error) {
+		if (
+			engine === 'model-only' ||
+			!(error instanceof LocalAiError) ||
+			error.code === 'cancelled' ||
+			error.code === 'defect'
+		)
+			throw error;
+		reasons.push({
+			code: error.code === 'bad-reply' ? 'model-reply-refused' : 'model-unavailable',
+			message: `${error.message}. ${error.hint}`,
+		});
+		return null;
+	}
+}
+
+/** The error for something that only a model can read, where there is none. */
+export function needsModel(what: string): LocalAiError {
+	return new LocalAiError('configuration', `${what} can only be read with a model`, {
+		hint: 'Choose an Ollama credential and the engine Automatic or Model Only.',
 	});
 }
 

@@ -33,7 +33,9 @@ export class Draft {
 
 	/** Header fields without a value, and whether the lines are wanting. */
 	missing(): { readonly header: HeaderFieldPath[]; readonly lines: boolean } {
-		const whole = this.lines.every(({ entries }) => lineFields.every(({ name, required }) => !required || entries[name]?.value != null));
+		const whole = this.lines.every(({ entries }) =>
+			lineFields.every(({ name, required }) => !required || entries[name]?.value != null),
+		);
 		return {
 			header: headerFields.filter(({ path }) => this.value(path) === null).map(({ path }) => path),
 			lines: this.lines.length === 0 || !whole,
@@ -78,7 +80,8 @@ export class Draft {
 			this.settle(path, { value: value.toFixed(2), origin: 'derived', place: null, reason });
 		if (exempt !== null) {
 			if (tax === null) set('totals.tax', new Big(0), `"${exempt}"`);
-			if (gross === null && net !== null) set('totals.gross', new Big(net), `"${exempt}": nothing is added to the net total`);
+			if (gross === null && net !== null)
+				set('totals.gross', new Big(net), `"${exempt}": nothing is added to the net total`);
 			if (net === null && gross !== null) set('totals.net', new Big(gross), `"${exempt}": the total holds no tax`);
 			return;
 		}
@@ -87,8 +90,10 @@ export class Draft {
 		if (amounts.length !== 2 || signs.size > 1) return;
 		if (gross === null) set('totals.gross', new Big(net!).plus(tax!), `${net} + ${tax}`);
 		// Tax is a part of the gross total: where it exceeds that, one of the two was misread.
-		else if (net === null && new Big(tax!).abs().lt(new Big(gross).abs())) set('totals.net', new Big(gross).minus(tax!), `${gross} - ${tax}`);
-		else if (tax === null && new Big(net!).abs().lte(new Big(gross).abs())) set('totals.tax', new Big(gross).minus(net!), `${gross} - ${net}`);
+		else if (net === null && new Big(tax!).abs().lt(new Big(gross).abs()))
+			set('totals.net', new Big(gross).minus(tax!), `${gross} - ${tax}`);
+		else if (tax === null && new Big(net!).abs().lte(new Big(gross).abs()))
+			set('totals.tax', new Big(gross).minus(net!), `${gross} - ${net}`);
 	}
 
 	/** The data without what was derived: arithmetic over derived values would confirm itself. */

@@ -33,7 +33,9 @@ export function readEInvoice(attachments: ReadonlyArray<{ readonly name: string;
 			return { eInvoice: readCrossIndustry(name, bytes), warnings };
 		} catch (error) {
 			if (!(error instanceof UnreadableXml)) throw error;
-			warnings.push(`The e-invoice "${baseName(name)}" in this PDF was not used: ${error.message}. The page was read instead.`);
+			warnings.push(
+				`The e-invoice "${baseName(name)}" in this PDF was not used: ${error.message}. The page was read instead.`,
+			);
 		}
 	}
 	return { eInvoice: null, warnings };
@@ -73,7 +75,8 @@ const modern = {
 const dialects: Readonly<Record<string, Dialect>> = {
 	CrossIndustryInvoice: {
 		...modern,
-		standard: (profile) => (/zugferd/i.test(profile) ? 'ZUGFeRD 2' : /xrechnung|xeinkauf/i.test(profile) ? 'XRechnung' : 'Factur-X'),
+		standard: (profile) =>
+			/zugferd/i.test(profile) ? 'ZUGFeRD 2' : /xrechnung|xeinkauf/i.test(profile) ? 'XRechnung' : 'Factur-X',
 		namespace: /^urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:/,
 		quantity: 'BilledQuantity',
 		currency: 'InvoiceCurrencyCode',
@@ -116,11 +119,16 @@ class Element {
 	all(name: string): Element[] {
 		const child = isRecord(this.node) ? this.node[name] : undefined;
 		const children: unknown[] = child === undefined ? [] : Array.isArray(child) ? child : [child];
-		return children.map((one, at) => new Element(one, `${this.path}/${name}${children.length > 1 ? `[${at + 1}]` : ''}`));
+		return children.map(
+			(one, at) => new Element(one, `${this.path}/${name}${children.length > 1 ? `[${at + 1}]` : ''}`),
+		);
 	}
 
 	at(...names: string[]): Element {
-		return names.reduce<Element>((element, name) => element.all(name)[0] ?? new Element(undefined, `${element.path}/${name}`), this);
+		return names.reduce<Element>(
+			(element, name) => element.all(name)[0] ?? new Element(undefined, `${element.path}/${name}`),
+			this,
+		);
 	}
 
 	get text(): string | null {
@@ -152,10 +160,15 @@ function readCrossIndustry(name: string, bytes: Uint8Array): EInvoice {
 		if (value !== null) elements.set(path, { element: element.path, quote: element.text! });
 		return value;
 	};
-	const date = (path: string, element: Element) => take(path, element, (text) => isoDate(text, element.attribute('format')));
+	const date = (path: string, element: Element) =>
+		take(path, element, (text) => isoDate(text, element.attribute('format')));
 	const taxTotals = summation.all('TaxTotalAmount');
-	const taxTotal = taxTotals.find((one) => one.attribute('currencyID') === currency.text) ?? summation.at('TaxTotalAmount');
-	const vat = seller.all('SpecifiedTaxRegistration').map((one) => one.at('ID')).find((id) => id.attribute('schemeID') === 'VA');
+	const taxTotal =
+		taxTotals.find((one) => one.attribute('currencyID') === currency.text) ?? summation.at('TaxTotalAmount');
+	const vat = seller
+		.all('SpecifiedTaxRegistration')
+		.map((one) => one.at('ID'))
+		.find((id) => id.attribute('schemeID') === 'VA');
 
 	const data = emptyDocument();
 	data.number = take('number', header.at('ID'), words);
@@ -258,7 +271,8 @@ function parse(bytes: Uint8Array): { root: Element; dialect: Dialect } {
 	for (const [name, dialect] of Object.entries(dialects)) {
 		const node = isRecord(document) ? document[name] : undefined;
 		if (!isRecord(node)) continue;
-		if (!namespaces(xml, name).some((uri) => dialect.namespace.test(uri))) throw new UnreadableXml(`its ${name} is of an unknown namespace`);
+		if (!namespaces(xml, name).some((uri) => dialect.namespace.test(uri)))
+			throw new UnreadableXml(`its ${name} is of an unknown namespace`);
 		return { root: new Element(node, name), dialect };
 	}
 	throw new UnreadableXml('it is of no known kind');
@@ -269,7 +283,9 @@ function namespaces(xml: string, rootName: string): string[] {
 	const tag = new RegExp(`<(?:([\\w.-]+):)?${rootName}\\b([^>]*)>`).exec(xml);
 	const prefix = tag?.[1];
 	const binding = prefix === undefined ? 'xmlns' : `xmlns:${prefix}`;
-	return [...(tag?.[2] ?? '').matchAll(/([\w:.-]+)\s*=\s*(["'])(.*?)\2/g)].flatMap(([, name, , uri]) => (name === binding ? [uri!] : []));
+	return [...(tag?.[2] ?? '').matchAll(/([\w:.-]+)\s*=\s*(["'])(.*?)\2/g)].flatMap(([, name, , uri]) =>
+		name === binding ? [uri!] : [],
+	);
 }
 
 function looksLikeCrossIndustry(bytes: Uint8Array): boolean {
@@ -278,8 +294,11 @@ function looksLikeCrossIndustry(bytes: Uint8Array): boolean {
 }
 
 function decode(bytes: Uint8Array): string {
-	const utf16 = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : null;
-	const declared = /^<\?xml[^>]*encoding=["']([\w-]+)["']/.exec(Buffer.from(bytes.subarray(0, 200)).toString('latin1').replace(/^ï»¿/, ''))?.[1];
+	const utf16 =
+		bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : null;
+	const declared = /^<\?xml[^>]*encoding=["']([\w-]+)["']/.exec(
+		Buffer.from(bytes.subarray(0, 200)).toString('latin1').replace(/^ï»¿/, ''),
+	)?.[1];
 	return decoder(utf16 ?? (declared && !/^utf-?16/i.test(declared) ? declared : 'utf-8')).decode(Buffer.from(bytes));
 }
 
@@ -332,7 +351,12 @@ function siret(text: string): string | null {
 
 /** `60.0000` and `60.00` are one amount: zeros beyond the second decimal say nothing. */
 function amount(text: string): string | null {
-	return decimal(text) === null ? null : text.trim().replace(/^\+/, '').replace(/(\.\d\d(?:\d*[1-9])?)0+$/, '$1');
+	return decimal(text) === null
+		? null
+		: text
+				.trim()
+				.replace(/^\+/, '')
+				.replace(/(\.\d\d(?:\d*[1-9])?)0+$/, '$1');
 }
 
 function decimal(text: string): string | null {

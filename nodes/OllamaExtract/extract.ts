@@ -1,24 +1,17 @@
 import { LocalAiError } from '../shared/errors';
 import { estimateTokens } from '../shared/ollama';
-import { ask, cancelled, Meter, roomFor, type Model } from './ask';
+import { ask, cancelled, defaultModel, Meter, modelOf, needsModel, orReason, roomFor } from './ask';
 import { checkDocument, compareWithXml, figuresOf } from './checks';
 import { Draft, type DraftLine, type Entry } from './draft';
 import { readEInvoice, type EInvoice } from './einvoice';
 import { readDate, readNumber } from './numbers';
 import { readFields, type PageReading } from './page';
 import { messagesFor, messagesForImage, piecesOf, tellingRows } from './prompt';
-import { indexOf, prove, proveHeader, proveLine, UsedPlaces, type PageIndex, type Proof } from './proof';
-import type {
-	Check,
-	CommercialDocument,
-	DocumentLine,
-	ExtractOptions,
-	ExtractResult,
-	Field,
-	Reason,
-	Source,
-	Verdict,
-} from './result';
+import { imageUnproven, partlyRead, unproven, unreadable, verdictOf } from './outcome';
+import { extractOwnSchema } from './ownSchema';
+import { indexOf, type PageIndex } from './pageIndex';
+import { proveHeader, proveLine, UsedPlaces, type Proof } from './proof';
+import type { Check, CommercialDocument, DocumentLine, ExtractOptions, ExtractResult, Reason, Source } from './result';
 import {
 	headerFields,
 	lineFields,
@@ -26,7 +19,6 @@ import {
 	questionForSchema,
 	type HeaderFieldPath,
 	type ModelAnswer,
-	type Question,
 	type ValueKind,
 } from './schema';
 import { open, type Opened } from './source';
@@ -56,14 +48,12 @@ export async function extract(source: Source, options: ExtractOptions, signal?: 
 			hint: 'Choose Automatic or Model Only for a JSON Schema of your own.',
 		});
 	}
-	if (options.engine === 'model-only') requiredModel(options);
+	if (options.engine === 'model-only') modelOf(options);
 	const opened = await open(source, options, signal);
 	return question === null
 		? await extractCommercial(opened, { ...options, schema: schema as 'devis' | 'invoice' }, meter, signal)
-		: await extractCustom(opened, options, question, meter, signal);
+		: await extractOwnSchema(opened, options, question, meter, signal);
 }
-
-const defaultModel = 'qwen2.5-coder:3b-instruct';
 
 type CommercialOptions = ExtractOptions & { readonly schema: 'devis' | 'invoice' };
 
@@ -191,7 +181,7 @@ async function fillFromModel(
 	const wanted = draft.missing();
 	if (!wanted.lines && !wanted.header.some(isRequired)) return;
 	if (options.chat === undefined) return void reasons.push(noModel());
-	const model = requiredModel(options);
+	const model = modelOf(options);
 	const used = new UsedPlaces();
 	const asked = wanted.header;
 	const first = questionFor(asked, wanted.lines);
@@ -204,23 +194,13 @@ async function fillFromModel(
 		const missing = draft.missing().header;
 		if (!wanted.lines && !missing.some(isRequired)) return;
 		const question = missing.length === asked.length ? first : questionFor(missing, wanted.lines);
-		const answer = await orReason(ask(question, messagesFor(question, piece.text), model, meter, signal), options, reasons);
+		const answer = await orReason(
+			ask(question, messagesFor(question, piece.text), model, meter, signal),
+			options,
+			reasons,
+		);
 		if (answer === null) return;
 		acceptAnswer(draft, answer, index, used, options, reasons);
-	}
-}
-
-/** In Automatic a failing model is a reason for review, and what the other engines gave is kept. */
-async function orReason<Answer>(work: Promise<Answer>, { engine }: ExtractOptions, reasons: Reason[]): Promise<Answer | null> {
-	try {
-		return await work;
-	} catch (error) {
-		if (engine === 'model-only' || !(error instanceof LocalAiError) || error.code === 'cancelled' || error.code === 'defect') throw error;
-		reasons.push({
-			code: error.code === 'bad-reply' ? 'model-reply-refused' : 'model-unavailable',
-			message: `${error.message}. ${error.hint}`,
-		});
-		return null;
 	}
 }
 
@@ -257,7 +237,15 @@ function acceptAnswer(
 		if (!anchored && options.unproven !== 'keep') {
 			const path = `lines.${draft.lines.length}`;
 			const text = line.description ?? line.total ?? '';
-			unproven(path, 'line', text, null, Object.values(proofs)[0]?.ok === false ? 'no such line is left on the page' : '', options, reasons);
+			unproven(
+				path,
+				'line',
+				text,
+				null,
+				Object.values(proofs)[0]?.ok === false ? 'no such line is left on the page' : '',
+				options,
+				reasons,
+			);
 			continue;
 		}
 		const at = partial === undefined ? draft.lines.length : draft.lines.indexOf(partial);
@@ -271,32 +259,6 @@ function acceptAnswer(
 	}
 }
 
-/** Applies the user's choice for a value that the source does not bear out. */
-function unproven(
-	path: string,
-	label: string,
-	printed: string,
-	value: string | null,
-	why: string,
-	options: ExtractOptions,
-	reasons: Reason[],
-): Entry {
-	const policy = options.unproven ?? 'null';
-	const message = `The model read ${label} as "${printed}", but ${why}`;
-	switch (policy) {
-		case 'fail':
-			throw new LocalAiError('bad-reply', message, { hint: 'Check the document, or choose to keep or to drop unproven values.' });
-		case 'null':
-			reasons.push({ code: 'unproven-value', message: `${message}. It was left out; fill it in by hand.`, path });
-			return { value: null, origin: null, place: null, reason: why };
-		case 'keep':
-			reasons.push({ code: 'unproven-value', message: `${message}. It was kept; check it by hand.`, path });
-			return { value, origin: 'model', place: null, reason: why };
-		default:
-			return policy satisfies never;
-	}
-}
-
 async function fillFromImage(
 	draft: Draft,
 	image: Uint8Array,
@@ -305,7 +267,7 @@ async function fillFromImage(
 	reasons: Reason[],
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	const model = requiredModel(options);
+	const model = modelOf(options);
 	const question = questionFor(
 		headerFields.map(({ path }) => path),
 		true,
@@ -315,7 +277,11 @@ async function fillFromImage(
 	const entry = (path: string, label: string, printed: string, kind: ValueKind): Entry => {
 		const value = normalised(printed, kind);
 		if (value !== null) return { value, origin: 'model', place: 'model-only' };
-		reasons.push({ code: 'ambiguous', message: `The model read ${label} as "${printed}", which is no clear ${kind}. Fill it in by hand.`, path });
+		reasons.push({
+			code: 'ambiguous',
+			message: `The model read ${label} as "${printed}", which is no clear ${kind}. Fill it in by hand.`,
+			path,
+		});
 		return { value: null, origin: null, place: null, reason: `"${printed}" is no clear ${kind}` };
 	};
 	for (const { path, kind, label } of headerFields) {
@@ -332,105 +298,6 @@ async function fillFromImage(
 	});
 }
 
-async function extractCustom(
-	opened: Opened,
-	options: ExtractOptions,
-	question: Question<unknown>,
-	meter: Meter,
-	signal: AbortSignal | undefined,
-): Promise<ExtractResult> {
-	const model = requiredModel(options);
-	const reasons: Reason[] = [];
-	const fields: Field[] = [];
-	let data: unknown;
-	if (opened.kind === 'image') {
-		data = await ask(question, messagesForImage(question, opened.bytes), model, meter, signal);
-		reasons.push(imageUnproven);
-		data = proveLeaves(data, '', (value, path) => {
-			fields.push({ path, value, origin: value === null ? null : 'model', place: value === null ? null : 'model-only' });
-			return value;
-		});
-	} else {
-		if (opened.kind === 'pdf' && opened.unusable !== null) throw unreadable(opened.document.fileName, opened.unusable);
-		const index = indexOf(opened.rows, opened.kind === 'text' ? opened.text : undefined);
-		const pieces = piecesOf(opened.rows, {
-			maxTokens: roomFor(question, model),
-			maxAmountRows: Number.POSITIVE_INFINITY,
-			count: estimateTokens,
-		});
-		for (const { text } of pieces) {
-			const answer = await orReason(ask(question, messagesFor(question, text), model, meter, signal), options, reasons);
-			if (answer === null) break;
-			data = data === undefined ? answer : merged(data, answer);
-		}
-		data = proveLeaves(data ?? null, '', (value, path) => {
-			const { field, kept } = proveLeaf(value, path, index, options, reasons);
-			fields.push(field);
-			return kept;
-		});
-		if (opened.kind === 'pdf' && opened.pagesLeftOut > 0) reasons.push(partlyRead(opened));
-	}
-	const judged = question.check(data);
-	if (!judged.ok) {
-		reasons.push({ code: 'schema', message: `What could be proven does not fit the schema: ${judged.complaint} Complete it by hand.` });
-	}
-	return {
-		data,
-		fields,
-		checks: [],
-		verdict: verdictOf(
-			fields.some(({ value }) => value !== null),
-			reasons,
-		),
-		reasons,
-		document: opened.document,
-		usage: meter.usage(options.model ?? defaultModel),
-	};
-}
-
-function proveLeaf(value: Leaf, path: string, index: PageIndex, options: ExtractOptions, reasons: Reason[]): { field: Field; kept: Leaf } {
-	if (value === null) return { field: { path, value, origin: null, place: null, reason: 'not found in the document' }, kept: null };
-	const proof =
-		typeof value === 'boolean'
-			? ({ ok: false, reason: 'a yes or no stands nowhere on the page' } as const)
-			: kindsOf(value)
-					.map((kind) => prove(index, String(value), kind))
-					.reduce((a, b) => (a.ok ? a : b));
-	if (proof.ok) return { field: { path, value, origin: 'model', place: proof.place }, kept: value };
-	const entry = unproven(path, path, String(value), String(value), proof.reason, options, reasons);
-	const kept = entry.value === null ? null : value;
-	return { field: { path, ...entry, value: kept }, kept };
-}
-
-type Leaf = string | number | boolean | null;
-
-function kindsOf(value: string | number): ValueKind[] {
-	if (typeof value === 'number') return ['number'];
-	if (/^\d{4}-\d{2}-\d{2}$/.test(value)) return ['date', 'text'];
-	return ['text', 'identifier', ...(readNumber(value) === null ? [] : (['number'] as const))];
-}
-
-/** Walks data and replaces each leaf by what `leaf` returns for it and its dotted path. */
-function proveLeaves(data: unknown, path: string, leaf: (value: Leaf, path: string) => Leaf): unknown {
-	const below = (name: string | number) => (path === '' ? String(name) : `${path}.${name}`);
-	if (Array.isArray(data)) return data.map((one, at) => proveLeaves(one, below(at), leaf));
-	if (typeof data === 'object' && data !== null) {
-		return Object.fromEntries(Object.entries(data).map(([name, one]) => [name, proveLeaves(one, below(name), leaf)]));
-	}
-	return leaf(data as Leaf, path);
-}
-
-/** Answers for consecutive pieces: lists follow each other, and the first value found stays. */
-function merged(first: unknown, next: unknown): unknown {
-	if (Array.isArray(first) && Array.isArray(next)) return [...(first as unknown[]), ...(next as unknown[])];
-	if (isRecord(first) && isRecord(next)) {
-		return Object.fromEntries(
-			[...new Set([...Object.keys(first), ...Object.keys(next)])].map((name) => [name, merged(first[name], next[name])]),
-		);
-	}
-	return first === null || first === undefined || first === '' ? next : first;
-}
-
 /** A value that no page bears out, in the form that the schema promises; null when it has none. */
 function normalised(printed: string, kind: ValueKind): string | null {
 	if (kind === 'date') {
@@ -442,11 +309,6 @@ function normalised(printed: string, kind: ValueKind): string | null {
 		return reading?.kind === 'number' ? reading.value : null;
 	}
 	return printed;
-}
-
-function requiredModel({ chat, model, numCtx, maxReplyTokens, maxCalls }: ExtractOptions): Model {
-	if (chat === undefined) throw needsModel('This engine');
-	return { chat, name: model ?? defaultModel, numCtx: numCtx ?? 8192, maxReplyTokens: maxReplyTokens ?? 2048, maxCalls: maxCalls ?? 3 };
 }
 
 function isRequired(path: HeaderFieldPath): boolean {
@@ -464,9 +326,12 @@ function present(line: DocumentLine): Partial<Record<keyof DocumentLine, string>
 
 /** Rows that hold a line already read tell nothing of the header. */
 function withoutLines(rows: Parameters<typeof piecesOf>[0], { lines }: Draft): Parameters<typeof piecesOf>[0] {
-	const places = lines.flatMap(({ entries }) => Object.values(entries).flatMap(({ place }) => (place !== null && place !== 'model-only' ? [place] : [])));
+	const places = lines.flatMap(({ entries }) =>
+		Object.values(entries).flatMap(({ place }) => (place !== null && place !== 'model-only' ? [place] : [])),
+	);
 	return rows.filter(
-		(row) => !places.some((place) => row.cells.some(({ words }) => words.some((word) => samePlaces(word.place, place)))),
+		(row) =>
+			!places.some((place) => row.cells.some(({ words }) => words.some((word) => samePlaces(word.place, place)))),
 	);
 }
 
@@ -477,11 +342,17 @@ function samePlace({ entries }: DraftLine, proofs: ReturnType<typeof proveLine>)
 	});
 }
 
-function samePlaces(a: Exclude<Entry['place'], null | 'model-only'>, b: Exclude<Entry['place'], null | 'model-only'>): boolean {
+function samePlaces(
+	a: Exclude<Entry['place'], null | 'model-only'>,
+	b: Exclude<Entry['place'], null | 'model-only'>,
+): boolean {
 	if ('box' in a && 'box' in b) {
-		return a.page === b.page && a.box[0] < b.box[2] && b.box[0] < a.box[2] && a.box[1] < b.box[3] && b.box[1] < a.box[3];
+		return (
+			a.page === b.page && a.box[0] < b.box[2] && b.box[0] < a.box[2] && a.box[1] < b.box[3] && b.box[1] < a.box[3]
+		);
 	}
-	if ('offset' in a && 'offset' in b) return a.offset < b.offset + b.quote.length && b.offset < a.offset + a.quote.length;
+	if ('offset' in a && 'offset' in b)
+		return a.offset < b.offset + b.quote.length && b.offset < a.offset + a.quote.length;
 	return false;
 }
 
@@ -496,15 +367,11 @@ function exemption({ rows }: PageIndex): string | null {
 	return null;
 }
 
-const imageUnproven: Reason = {
-	code: 'image-unproven',
-	message: 'An image has no text to prove values against: compare each value with the picture.',
-};
-
 function noModel(): Reason {
 	return {
 		code: 'model-unavailable',
-		message: 'The page alone does not give everything, and no model is connected. Choose an Ollama credential, or fill in what is missing by hand.',
+		message:
+			'The page alone does not give everything, and no model is connected. Choose an Ollama credential, or fill in what is missing by hand.',
 	};
 }
 
@@ -518,10 +385,15 @@ function ambiguities(page: PageReading, draft: Draft): Reason[] {
 function failures(checks: readonly Check[]): Reason[] {
 	return checks
 		.filter(({ ok }) => !ok)
-		.map(({ rule, path, printed, expected, detail }): Reason =>
-			rule === 'xml-against-page'
-				? { code: 'xml-differs-from-page', message: `${path}: ${detail}. Ask the sender which one holds.`, path }
-				: { code: 'arithmetic', message: `${path} is printed as ${printed}, but ${detail} (expected ${expected}). Check it with the sender.`, path },
+		.map(
+			({ rule, path, printed, expected, detail }): Reason =>
+				rule === 'xml-against-page'
+					? { code: 'xml-differs-from-page', message: `${path}: ${detail}. Ask the sender which one holds.`, path }
+					: {
+							code: 'arithmetic',
+							message: `${path} is printed as ${printed}, but ${detail} (expected ${expected}). Check it with the sender.`,
+							path,
+						},
 		);
 }
 
@@ -530,35 +402,27 @@ function gaps(draft: Draft, reasons: readonly Reason[]): Reason[] {
 	const named = new Set(reasons.map(({ path }) => path));
 	const missing = headerFields
 		.filter(({ path, required }) => required && draft.value(path) === null && !named.has(path))
-		.map(({ path, label }): Reason => ({ code: 'missing-field', message: `The ${label} was not found. Fill it in by hand.`, path }));
-	if (draft.lines.length === 0) return [...missing, { code: 'no-lines', message: 'No line was found. Enter the lines by hand.' }];
+		.map(
+			({ path, label }): Reason => ({
+				code: 'missing-field',
+				message: `The ${label} was not found. Fill it in by hand.`,
+				path,
+			}),
+		);
+	if (draft.lines.length === 0)
+		return [...missing, { code: 'no-lines', message: 'No line was found. Enter the lines by hand.' }];
 	const holes = draft.lines.flatMap(({ entries }, at) =>
 		lineFields
 			.filter(({ name, required }) => required && entries[name]?.value == null && !named.has(`lines.${at}.${name}`))
-			.map(({ name }): Reason => ({ code: 'missing-field', message: `Line ${at + 1} has no ${name}. Fill it in by hand.`, path: `lines.${at}.${name}` })),
+			.map(
+				({ name }): Reason => ({
+					code: 'missing-field',
+					message: `Line ${at + 1} has no ${name}. Fill it in by hand.`,
+					path: `lines.${at}.${name}`,
+				}),
+			),
 	);
 	return [...missing, ...holes];
-}
-
-function partlyRead({ document, pagesLeftOut }: Opened & { kind: 'pdf' }): Reason {
-	return { code: 'partly-read', message: `${pagesLeftOut} of ${document.pages} pages were not read. Raise the page limit, or check the rest by hand.` };
-}
-
-function verdictOf(usable: boolean, reasons: readonly Reason[]): Verdict {
-	if (!usable) return 'failed';
-	return reasons.length === 0 ? 'complete' : 'review';
-}
-
-function unreadable(fileName: string | undefined, why: string): LocalAiError {
-	return new LocalAiError('invalid-input', `${fileName ?? 'This PDF'} cannot be read: ${why}`, {
-		hint: 'Ask for the original PDF, run it through OCR first, or give its pages as images to a vision model.',
-	});
-}
-
-function needsModel(what: string): LocalAiError {
-	return new LocalAiError('configuration', `${what} can only be read with a model`, {
-		hint: 'Choose an Ollama credential and the engine Automatic or Model Only.',
-	});
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

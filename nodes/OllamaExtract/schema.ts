@@ -43,14 +43,15 @@ export const headerFields: readonly HeaderField[] = [
 ];
 
 /** The fields of a line; description and total are what makes one complete. */
-export const lineFields: ReadonlyArray<{ name: keyof DocumentLine; key: string; kind: ValueKind; required: boolean }> = [
-	{ name: 'description', key: 'desc', kind: 'text', required: true },
-	{ name: 'quantity', key: 'qty', kind: 'number', required: false },
-	{ name: 'unit', key: 'unit', kind: 'text', required: false },
-	{ name: 'unitPrice', key: 'price', kind: 'number', required: false },
-	{ name: 'vatRate', key: 'vat', kind: 'number', required: false },
-	{ name: 'total', key: 'total', kind: 'number', required: true },
-];
+export const lineFields: ReadonlyArray<{ name: keyof DocumentLine; key: string; kind: ValueKind; required: boolean }> =
+	[
+		{ name: 'description', key: 'desc', kind: 'text', required: true },
+		{ name: 'quantity', key: 'qty', kind: 'number', required: false },
+		{ name: 'unit', key: 'unit', kind: 'text', required: false },
+		{ name: 'unitPrice', key: 'price', kind: 'number', required: false },
+		{ name: 'vatRate', key: 'vat', kind: 'number', required: false },
+		{ name: 'total', key: 'total', kind: 'number', required: true },
+	];
 
 /** What the model answers, as it is printed: header values by path, and lines. */
 export interface ModelAnswer {
@@ -76,10 +77,18 @@ export function questionFor(paths: readonly HeaderFieldPath[], withLines: boolea
 		jsonSchema: strictObject({
 			...Object.fromEntries(asked.map(({ key }) => [key, nullableString])),
 			...(withLines
-				? { lines: { type: 'array', items: strictObject(Object.fromEntries(lineFields.map(({ key }) => [key, nullableString]))) } }
+				? {
+						lines: {
+							type: 'array',
+							items: strictObject(Object.fromEntries(lineFields.map(({ key }) => [key, nullableString]))),
+						},
+					}
 				: {}),
 		}),
-		keys: [...asked.map(({ key }) => key), ...(withLines ? [`lines[${lineFields.map(({ key }) => key).join()}]`] : [])].join(),
+		keys: [
+			...asked.map(({ key }) => key),
+			...(withLines ? [`lines[${lineFields.map(({ key }) => key).join()}]`] : []),
+		].join(),
 		check: (value) => {
 			const parsed = reply.safeParse(value);
 			if (!parsed.success) return complain(...issuesOf(parsed.error));
@@ -88,7 +97,9 @@ export function questionFor(paths: readonly HeaderFieldPath[], withLines: boolea
 			return {
 				ok: true,
 				value: {
-					header: new Map(asked.flatMap(({ path, key }) => (filled(values[key]) ? [[path, String(values[key]).trim()]] : []))),
+					header: new Map(
+						asked.flatMap(({ path, key }) => (filled(values[key]) ? [[path, String(values[key]).trim()]] : [])),
+					),
 					lines: lines
 						.map((one) =>
 							Object.fromEntries(
@@ -154,7 +165,9 @@ function issuesOf(error: z.ZodError): string[] {
 /** What tells a model nothing that it needs. */
 function withoutNoise(schema: object): unknown {
 	return JSON.parse(
-		JSON.stringify(schema, (key, value: unknown) => (['$schema', '$id', 'title', 'examples'].includes(key) && typeof value === 'string' ? undefined : value)),
+		JSON.stringify(schema, (key, value: unknown) =>
+			['$schema', '$id', 'title', 'examples'].includes(key) && typeof value === 'string' ? undefined : value,
+		),
 	);
 }
 

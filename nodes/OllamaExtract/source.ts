@@ -17,7 +17,12 @@ export type Opened =
 			/** Why the rows cannot be used, when they cannot. */
 			readonly unusable: string | null;
 	  }
-	| { readonly kind: 'text'; readonly document: ExtractResult['document']; readonly rows: readonly Row[]; readonly text: string }
+	| {
+			readonly kind: 'text';
+			readonly document: ExtractResult['document'];
+			readonly rows: readonly Row[];
+			readonly text: string;
+	  }
 	| { readonly kind: 'image'; readonly document: ExtractResult['document']; readonly bytes: Uint8Array };
 
 /** Opens a PDF, an image (PNG, JPEG or WebP, known by its first bytes) or a text. Rejects with LocalAiError. */
@@ -25,13 +30,22 @@ export async function open(source: Source, options: ExtractOptions, signal?: Abo
 	if ('text' in source) {
 		const bytes = Buffer.from(source.text);
 		if (source.text.trim() === '') {
-			throw new LocalAiError('invalid-input', 'The text is empty', { hint: 'Check the field or expression that gives the text.' });
+			throw new LocalAiError('invalid-input', 'The text is empty', {
+				hint: 'Check the field or expression that gives the text.',
+			});
 		}
-		return { kind: 'text', document: { kind: 'text', ...identity(bytes), warnings: [] }, rows: rowsOfText(source.text), text: source.text };
+		return {
+			kind: 'text',
+			document: { kind: 'text', ...identity(bytes), warnings: [] },
+			rows: rowsOfText(source.text),
+			text: source.text,
+		};
 	}
 	const { bytes, fileName, password } = source;
 	if (bytes.length === 0) {
-		throw new LocalAiError('invalid-input', `${fileName ?? 'The file'} is empty`, { hint: 'Check that it was copied whole.' });
+		throw new LocalAiError('invalid-input', `${fileName ?? 'The file'} is empty`, {
+			hint: 'Check that it was copied whole.',
+		});
 	}
 	const named = { ...identity(bytes), ...(fileName === undefined ? {} : { fileName }) };
 	if (isImage(bytes)) return { kind: 'image', document: { kind: 'image', ...named, warnings: [] }, bytes };
@@ -62,14 +76,19 @@ function whyUnusable(rows: readonly Row[]): string | null {
 	const text = rows.flatMap(({ cells }) => cells.map((cell) => cell.text)).join('');
 	const readable = text.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
 	if (readable === 0) return 'it has no text layer: its pages are pictures, as a scanner makes them, or empty';
-	if (readable < 20) return `it holds hardly any text ("${excerpt(text, 40)}"): its pages are pictures, as a scanner makes them, or empty`;
+	if (readable < 20)
+		return `it holds hardly any text ("${excerpt(text, 40)}"): its pages are pictures, as a scanner makes them, or empty`;
 	const garbage = text.match(/[\p{Co}\p{Cn}\p{Cc}\ufffd]/gu)?.length ?? 0;
 	return garbage > readable / 4 ? 'its fonts do not say which letters they draw' : null;
 }
 
 function isImage(bytes: Uint8Array): boolean {
 	const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
-	return head.startsWith('\x89PNG\r\n\x1a\n') || head.startsWith('\xff\xd8\xff') || (head.startsWith('RIFF') && head.endsWith('WEBP'));
+	return (
+		head.startsWith('\x89PNG\r\n\x1a\n') ||
+		head.startsWith('\xff\xd8\xff') ||
+		(head.startsWith('RIFF') && head.endsWith('WEBP'))
+	);
 }
 
 function identity(bytes: Uint8Array) {

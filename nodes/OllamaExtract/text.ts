@@ -15,8 +15,11 @@ export function rowsOfText(text: string): Row[] {
 		if (line === '\n') number++;
 		else if (line === '\f') [page, number] = [page + 1, 0];
 		else {
-			const cells = [...line.matchAll(/[^\s|](?:(?!\s{2,}|\t|\|).)*/gu)].map((part) => cellOf(part[0].trimEnd(), index, part.index));
-			if (cells.length > 0) rows.push({ page, top: number * lineHeight, bottom: number * lineHeight + lineHeight - 2, cells });
+			const cells = [...line.matchAll(/[^\s|](?:(?!\s{2,}|\t|\|).)*/gu)].map((part) =>
+				cellOf(part[0].trimEnd(), index, part.index),
+			);
+			if (cells.length > 0)
+				rows.push({ page, top: number * lineHeight, bottom: number * lineHeight + lineHeight - 2, cells });
 		}
 	}
 	return rows;

@@ -31,13 +31,16 @@ export function fetchWithin(limits: RequestLimits): typeof fetch {
 			throw explain(error);
 		});
 		const bodyless = [204, 205, 304].includes(reply.statusCode ?? 0);
-		return new Response(bodyless ? null : Readable.toWeb(Readable.from(capped(reply, limits, explain))) as ReadableStream, {
-			status: reply.statusCode ?? 502,
-			statusText: reply.statusMessage ?? '',
-			headers: Object.entries(reply.headersDistinct).flatMap(([name, values]) =>
-				(values ?? []).map((value): [string, string] => [name, value]),
-			),
-		});
+		return new Response(
+			bodyless ? null : (Readable.toWeb(Readable.from(capped(reply, limits, explain))) as ReadableStream),
+			{
+				status: reply.statusCode ?? 502,
+				statusText: reply.statusMessage ?? '',
+				headers: Object.entries(reply.headersDistinct).flatMap(([name, values]) =>
+					(values ?? []).map((value): [string, string] => [name, value]),
+				),
+			},
+		);
 	};
 }
 
@@ -124,13 +127,17 @@ function asLocalAiError(
 		});
 	}
 	if (signal.aborted) {
-		return new LocalAiError('cancelled', `The request to ${service} was cancelled`, { hint: 'Run it again if it is still wanted.' });
+		return new LocalAiError('cancelled', `The request to ${service} was cancelled`, {
+			hint: 'Run it again if it is still wanted.',
+		});
 	}
 	const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown cause';
 	const refused = ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ETIMEDOUT'].includes(code);
 	return new LocalAiError(
 		'unreachable',
-		refused ? `${service} is not reachable at ${host} (${code})` : `${service} at ${host} broke off the connection (${code})`,
+		refused
+			? `${service} is not reachable at ${host} (${code})`
+			: `${service} at ${host} broke off the connection (${code})`,
 		{ hint: refused ? startHint : `Look at the log of ${service}, then try again.`, cause: { code } },
 	);
 }

@@ -146,7 +146,9 @@ export function estimateTokens(text: string): number {
 	let tokens = 4;
 	for (const [piece] of text.matchAll(/\p{L}+|\s+|[^\p{L}\s]+/gu)) {
 		const bytes = Buffer.byteLength(piece);
-		if (piece !== ' ') tokens += /^\p{Lu}?\p{Ll}+$/u.test(piece) && latinWord.test(piece) ? Math.ceil((2 * bytes - piece.length) / 2) : bytes;
+		if (piece !== ' ')
+			tokens +=
+				/^\p{Lu}?\p{Ll}+$/u.test(piece) && latinWord.test(piece) ? Math.ceil((2 * bytes - piece.length) / 2) : bytes;
 	}
 	return tokens;
 }
@@ -220,12 +222,18 @@ function runsAway(text: string): boolean {
 function refusal(response: Response, body: string, model: string | undefined): LocalAiError {
 	const said = messageIn(body);
 	if (response.status === 404 && model !== undefined && /not found/i.test(said)) {
-		return new LocalAiError('configuration', `Ollama does not have the model "${model}"`, { hint: `Run: ollama pull ${model}` });
+		return new LocalAiError('configuration', `Ollama does not have the model "${model}"`, {
+			hint: `Run: ollama pull ${model}`,
+		});
 	}
 	if (/more system memory|out of memory|cudaMalloc|signal: killed/i.test(said)) {
-		return new LocalAiError('configuration', `Ollama has too little memory for ${model ?? 'this model'}: ${excerpt(said)}`, {
-			hint: 'Choose a smaller model, lower the context length, or free memory on that machine.',
-		});
+		return new LocalAiError(
+			'configuration',
+			`Ollama has too little memory for ${model ?? 'this model'}: ${excerpt(said)}`,
+			{
+				hint: 'Choose a smaller model, lower the context length, or free memory on that machine.',
+			},
+		);
 	}
 	return statusError(service, response, said);
 }
@@ -271,5 +279,7 @@ function notOllama(url: string): LocalAiError {
 }
 
 function cancelled(): LocalAiError {
-	return new LocalAiError('cancelled', 'The request to Ollama was cancelled', { hint: 'Run it again if it is still wanted.' });
+	return new LocalAiError('cancelled', 'The request to Ollama was cancelled', {
+		hint: 'Run it again if it is still wanted.',
+	});
 }

@@ -2,7 +2,9 @@ import { jsonrepair } from 'jsonrepair';
 import { excerpt } from './http';
 
 /** A value that passed its check, or a complaint that a model can act on. */
-export type Judged<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly complaint: string };
+export type Judged<Value> =
+	| { readonly ok: true; readonly value: Value }
+	| { readonly ok: false; readonly complaint: string };
 
 /**
  * Finds the one JSON object in a model's text and checks it. Reasoning, prose and code fences around it are passed
@@ -11,16 +13,20 @@ export type Judged<Value> = { readonly ok: true; readonly value: Value } | { rea
 export function parseReply<Value>(text: string, check: (value: unknown) => Judged<Value>): Judged<Value> {
 	const answer = withoutReasoning(text);
 	const { objects, unfinished } = jsonObjects(answer);
-	if (unfinished) return complain('Your reply was cut off before its JSON was complete. Answer shorter, with complete JSON.');
+	if (unfinished)
+		return complain('Your reply was cut off before its JSON was complete. Answer shorter, with complete JSON.');
 	if (objects.length === 0) {
 		return complain(
-			answer.trim() === '' ? 'Your reply was empty. Answer with one JSON object.' : 'Your reply held no JSON object. Answer with one JSON object only.',
+			answer.trim() === ''
+				? 'Your reply was empty. Answer with one JSON object.'
+				: 'Your reply held no JSON object. Answer with one JSON object only.',
 		);
 	}
 	const judged = objects.map((object) => parseObject(object, check));
 	const accepted = judged.filter((one) => one.ok);
 	const different = new Set(accepted.map(({ value }) => JSON.stringify(value)));
-	if (different.size > 1) return complain('Your reply held several different JSON objects. Answer with one JSON object only.');
+	if (different.size > 1)
+		return complain('Your reply held several different JSON objects. Answer with one JSON object only.');
 	return accepted[0] ?? judged.at(-1)!;
 }
 
@@ -36,7 +42,9 @@ function parseObject<Value>(object: string, check: (value: unknown) => Judged<Va
 		try {
 			return check(JSON.parse(jsonrepair(object)));
 		} catch {
-			return complain(`Your JSON does not parse (${excerpt(strict instanceof Error ? strict.message : String(strict), 120)}).`);
+			return complain(
+				`Your JSON does not parse (${excerpt(strict instanceof Error ? strict.message : String(strict), 120)}).`,
+			);
 		}
 	}
 }

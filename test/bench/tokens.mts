@@ -19,7 +19,10 @@ interface Sample {
 export async function measure(): Promise<{ title: string; rows: Array<Record<string, string | number>> }> {
 	const n8n = n8nModules();
 	if (n8n === null) {
-		return { title, rows: [{ document: 'not measured: n8n 2.41.1 is not installed; run "npm start" once', n8n: '', ours: '' }] };
+		return {
+			title,
+			rows: [{ document: 'not measured: n8n 2.41.1 is not installed; run "npm start" once', n8n: '', ours: '' }],
+		};
 	}
 	const { extract } = (await import('../../dist/nodes/OllamaExtract/extract.js')) as {
 		extract: (source: { bytes: Uint8Array }, options: ExtractOptions) => Promise<unknown>;
@@ -29,7 +32,12 @@ export async function measure(): Promise<{ title: string; rows: Array<Record<str
 		const chat: Chat = ({ messages, schema }) => {
 			const prompt = count(messages.map(({ content }) => content).join('\n'));
 			tokens += prompt;
-			return Promise.resolve({ text: JSON.stringify(emptyAnswer(schema)), promptTokens: prompt, replyTokens: 0, durationMs: 0 });
+			return Promise.resolve({
+				text: JSON.stringify(emptyAnswer(schema)),
+				promptTokens: prompt,
+				replyTokens: 0,
+				durationMs: 0,
+			});
 		};
 		await extract({ bytes: sample.bytes }, { schema: sample.schema, engine, ignoreXml: true, chat, numCtx: 32_768 });
 		return tokens;
@@ -48,12 +56,14 @@ export async function measure(): Promise<{ title: string; rows: Array<Record<str
 			total.modelOnly += modelOnly;
 			total.automatic += automatic;
 		}
-		if (samples.length > 0) rows.push(row(`${source}: all ${samples.length}`, total.n8n, total.modelOnly, total.automatic));
+		if (samples.length > 0)
+			rows.push(row(`${source}: all ${samples.length}`, total.n8n, total.modelOnly, total.automatic));
 	}
 	return { title, rows };
 }
 
-const title = "Prompt tokens (cl100k_base): n8n's Extract From File + Information Extractor, ours; e-invoice XML ignored";
+const title =
+	"Prompt tokens (cl100k_base): n8n's Extract From File + Information Extractor, ours; e-invoice XML ignored";
 
 function row(document: string, theirs: number, modelOnly: number, automatic: number) {
 	return {
@@ -73,8 +83,14 @@ async function madeSamples(): Promise<Sample[]> {
 function corpusSamples(): Sample[] {
 	const corpus = join(import.meta.dirname, '..', '..', '..', 'shared', 'corpus', 'pdf');
 	if (!existsSync(corpus)) return [];
-	const { entries } = JSON.parse(readFileSync(join(corpus, 'manifest.json'), 'utf8')) as { entries: { facturx: Array<{ file: string }> } };
-	return entries.facturx.map(({ file }) => ({ name: file.slice(file.indexOf('/') + 1, 40), bytes: readFileSync(join(corpus, file)), schema: 'invoice' }));
+	const { entries } = JSON.parse(readFileSync(join(corpus, 'manifest.json'), 'utf8')) as {
+		entries: { facturx: Array<{ file: string }> };
+	};
+	return entries.facturx.map(({ file }) => ({
+		name: file.slice(file.indexOf('/') + 1, 40),
+		bytes: readFileSync(join(corpus, file)),
+		schema: 'invoice',
+	}));
 }
 
 const encoding = getEncoding('cl100k_base');
@@ -96,12 +112,20 @@ interface N8n {
 }
 
 function n8nModules(): N8n | null {
-	const root = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'aurastack', 'n8n-2.41.1', 'node_modules');
+	const root = join(
+		process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+		'aurastack',
+		'n8n-2.41.1',
+		'node_modules',
+	);
 	if (!existsSync(root)) return null;
 	const require = createRequire(join(root, '@n8n', 'n8n-nodes-langchain', 'package.json'));
 	return {
 		...(require(join(root, 'n8n-nodes-base', 'dist', 'utils', 'binary.js')) as Pick<N8n, 'extractDataFromPDF'>),
-		...(require('./dist/nodes/chains/InformationExtractor/InformationExtractor.node.js') as Pick<N8n, 'InformationExtractor'>),
+		...(require('./dist/nodes/chains/InformationExtractor/InformationExtractor.node.js') as Pick<
+			N8n,
+			'InformationExtractor'
+		>),
 		...(require('@langchain/core/language_models/chat_models') as Pick<N8n, 'SimpleChatModel'>),
 	};
 }
@@ -126,7 +150,12 @@ async function n8nTokens({ InformationExtractor, SimpleChatModel }: N8n, text: s
 			return Promise.resolve(`\`\`\`json\n${JSON.stringify({ output: { lines: [] } })}\n\`\`\``);
 		}
 	}
-	const parameters: Record<string, unknown> = { text, schemaType: 'manual', inputSchema: JSON.stringify(sameSchema), options: {} };
+	const parameters: Record<string, unknown> = {
+		text,
+		schemaType: 'manual',
+		inputSchema: JSON.stringify(sameSchema),
+		options: {},
+	};
 	const host = {
 		getInputData: () => [{ json: {} }],
 		getInputConnectionData: () => Promise.resolve(new Keeper({})),
@@ -143,7 +172,10 @@ async function n8nTokens({ InformationExtractor, SimpleChatModel }: N8n, text: s
 }
 
 const text = { type: 'string' };
-const texts = (...names: string[]) => ({ type: 'object', properties: Object.fromEntries(names.map((name) => [name, text])) });
+const texts = (...names: string[]) => ({
+	type: 'object',
+	properties: Object.fromEntries(names.map((name) => [name, text])),
+});
 /** The data of the two built-in schemas as a person would write it for n8n, nothing required, no descriptions. */
 const sameSchema = {
 	type: 'object',

@@ -27,7 +27,8 @@ export interface DevisAnswer {
 const syllables = ['ba', 'cor', 'dé', 'fi', 'gru', 'lan', 'mo', 'né', 'pla', 'ros', 'sta', 'ti', 'val', 'zin'];
 const word = fc.array(fc.constantFrom(...syllables), { minLength: 2, maxLength: 4 }).map((parts) => parts.join(''));
 const name = fc.tuple(word, word).map((words) => words.map((one) => one[0]!.toUpperCase() + one.slice(1)).join(' '));
-const digits = (length: number) => fc.array(fc.integer({ min: 0, max: 9 }), { minLength: length, maxLength: length }).map((all) => all.join(''));
+const digits = (length: number) =>
+	fc.array(fc.integer({ min: 0, max: 9 }), { minLength: length, maxLength: length }).map((all) => all.join(''));
 const line = fc.record({
 	desc: fc.tuple(word, word, word).map((words) => words.join(' ')),
 	hundredths: fc.integer({ min: 100, max: 9900 }).map((one) => one - (one % 50)),
@@ -55,10 +56,17 @@ export const printedDevis: fc.Arbitrary<PrintedDevis> = fc
 		const rates = [...new Set(rows.map(({ vat }) => vat))];
 		const tax = rates.reduce(
 			(sum, rate) =>
-				sum + Math.round((rows.filter(({ vat }) => vat === rate).reduce((base, { total }) => base + total, 0) * Number(rate.replace(',', '.'))) / 100),
+				sum +
+				Math.round(
+					(rows.filter(({ vat }) => vat === rate).reduce((base, { total }) => base + total, 0) *
+						Number(rate.replace(',', '.'))) /
+						100,
+				),
 			0,
 		);
-		const [day, month, year] = [date.getUTCDate(), date.getUTCMonth() + 1, date.getUTCFullYear()].map((part) => String(part).padStart(2, '0'));
+		const [day, month, year] = [date.getUTCDate(), date.getUTCMonth() + 1, date.getUTCFullYear()].map((part) =>
+			String(part).padStart(2, '0'),
+		);
 		const answer: DevisAnswer = {
 			number: `D-${year}-${serial}`,
 			date: `${day}/${month}/${year}`,

@@ -18,7 +18,11 @@ export interface StandInRequest {
 
 export interface ChatBody {
 	readonly model: string;
-	readonly messages: ReadonlyArray<{ readonly role: string; readonly content: string; readonly images?: readonly string[] }>;
+	readonly messages: ReadonlyArray<{
+		readonly role: string;
+		readonly content: string;
+		readonly images?: readonly string[];
+	}>;
 	readonly stream?: boolean;
 	readonly format?: object | string;
 	readonly think?: boolean;
@@ -30,7 +34,13 @@ export type Behaviour =
 	| { readonly kind: 'answer'; readonly content: string | object; readonly thinking?: string }
 	| { readonly kind: 'from-page' }
 	/** Any HTTP status with Ollama's error body, or a body of its own. */
-	| { readonly kind: 'status'; readonly status: number; readonly error?: string; readonly body?: string; readonly headers?: Record<string, string> }
+	| {
+			readonly kind: 'status';
+			readonly status: number;
+			readonly error?: string;
+			readonly body?: string;
+			readonly headers?: Record<string, string>;
+	  }
 	/** The connection closes before any byte. */
 	| { readonly kind: 'drop' }
 	/** Nothing comes, or nothing more after `content`, until the client goes away. */
@@ -155,8 +165,11 @@ function play(response: ServerResponse, body: ChatBody, behaviour: Behaviour): v
 		case 'from-page':
 			return answer(response, body, JSON.stringify(answerFromPage(body)));
 		case 'status':
-			if (behaviour.body === undefined) return json(response, behaviour.status, { error: behaviour.error ?? '' }, behaviour.headers);
-			return void response.writeHead(behaviour.status, { 'content-type': 'text/html', ...behaviour.headers }).end(behaviour.body);
+			if (behaviour.body === undefined)
+				return json(response, behaviour.status, { error: behaviour.error ?? '' }, behaviour.headers);
+			return void response
+				.writeHead(behaviour.status, { 'content-type': 'text/html', ...behaviour.headers })
+				.end(behaviour.body);
 		case 'drop':
 			return void response.destroy();
 		case 'stall':
@@ -186,7 +199,10 @@ function answer(response: ServerResponse, body: ChatBody, content: string, think
 	const { num_ctx: context = 4096, num_predict: limit = -1 } = body.options ?? {};
 	const pieces = content.match(/\p{L}{1,4}|\p{N}|[^\p{L}\p{N}\s]|\s+/gu) ?? [];
 	const kept = limit >= 0 ? pieces.slice(0, limit) : pieces;
-	const prompt = Math.min(roughTokens(body.messages.map((message) => message.content).join('\n')) + 4 * body.messages.length, context);
+	const prompt = Math.min(
+		roughTokens(body.messages.map((message) => message.content).join('\n')) + 4 * body.messages.length,
+		context,
+	);
 	const end = {
 		done: true,
 		done_reason: kept.length < pieces.length ? 'length' : 'stop',
@@ -227,8 +243,12 @@ function part({ model }: ChatBody, content: string, thinking?: string) {
 function answerFromPage({ messages, format }: ChatBody): Record<string, unknown> {
 	const doc = /<doc>\n([\s\S]*?)\n<\/doc>/.exec(messages.map(({ content }) => content).join('\n'))?.[1] ?? '';
 	const rows = doc.split('\n').map((row) => row.split('|').map((cell) => cell.trim()));
-	const keys = Object.keys((typeof format === 'object' ? (format as { properties?: object }).properties : undefined) ?? {});
-	return Object.fromEntries(keys.map((key) => [key, key === 'lines' ? linesOf(rows) : (pageRules[key]?.(doc, rows) ?? null)]));
+	const keys = Object.keys(
+		(typeof format === 'object' ? (format as { properties?: object }).properties : undefined) ?? {},
+	);
+	return Object.fromEntries(
+		keys.map((key) => [key, key === 'lines' ? linesOf(rows) : (pageRules[key]?.(doc, rows) ?? null)]),
+	);
 }
 
 type PageRule = (doc: string, rows: string[][]) => string | undefined;
@@ -241,20 +261,28 @@ const amountOn =
 		const row = rows.filter((cells) => label.test(cells.join(' ')) && anyAmount.test(cells.at(-1) ?? '')).at(-1);
 		return row && anyAmount.exec(row.at(-1)!)?.[0];
 	};
-const dateOn = (label: RegExp): PageRule => (_, rows) => {
-	const row = rows.find((cells) => label.test(cells.join(' ')) && anyDate.test(cells.join(' ')));
-	return row && anyDate.exec(row.join(' '))?.[0];
-};
+const dateOn =
+	(label: RegExp): PageRule =>
+	(_, rows) => {
+		const row = rows.find((cells) => label.test(cells.join(' ')) && anyDate.test(cells.join(' ')));
+		return row && anyDate.exec(row.join(' '))?.[0];
+	};
 const pageRules: Readonly<Record<string, PageRule>> = {
-	number: (doc) => /(?:devis|facture|avoir|invoice|rechnung)[^\n|]{0,20}?(?:n[°ºo]\.?|nr\.?|:|#)[\s:|]*([\w./-]*\d[\w./-]*)/i.exec(doc)?.[1],
+	number: (doc) =>
+		/(?:devis|facture|avoir|invoice|rechnung)[^\n|]{0,20}?(?:n[°ºo]\.?|nr\.?|:|#)[\s:|]*([\w./-]*\d[\w./-]*)/i.exec(
+			doc,
+		)?.[1],
 	date: (doc, rows) => dateOn(/\bdate\b|\ble\b|datum/i)(doc, rows) ?? anyDate.exec(doc)?.[0],
 	validUntil: dateOn(/valable|validit|échéance|jusqu|due|fällig/i),
 	currency: (doc) => /€|EUR|CHF|£|USD/.exec(doc)?.[0],
-	seller: (_, rows) => rows.find(([first]) => first !== undefined && /\p{L}{3}/u.test(first) && !/devis|facture|page/i.test(first))?.[0],
+	seller: (_, rows) =>
+		rows.find(([first]) => first !== undefined && /\p{L}{3}/u.test(first) && !/devis|facture|page/i.test(first))?.[0],
 	sellerVat: (doc) => /\b[A-Z]{2} ?(?:\d ?){9,12}/.exec(doc)?.[0].trim(),
 	sellerSiret: (doc) => /\b\d{3} ?\d{3} ?\d{3} ?\d{5}\b/.exec(doc)?.[0],
 	buyer: (_, rows) => {
-		const at = rows.findIndex((cells) => cells.some((cell) => /^(?:client|destinataire|facturé à|adressé à)\b/i.test(cell)));
+		const at = rows.findIndex((cells) =>
+			cells.some((cell) => /^(?:client|destinataire|facturé à|adressé à)\b/i.test(cell)),
+		);
 		const label = rows[at]?.find((cell) => /^(?:client|destinataire|facturé à|adressé à)\b/i.test(cell));
 		const inline = label?.replace(/^[^:]*:?\s*/, '');
 		return at === -1 ? undefined : inline && label?.includes(':') ? inline : rows[at + 1]?.at(-1);
@@ -274,7 +302,10 @@ function linesOf(rows: string[][]): object[] {
 			const amounts = figures.filter((cell) => anyAmount.test(cell) && !cell.includes('%'));
 			return {
 				desc: cells[0],
-				qty: figures.find((cell) => /^\d+(?:[.,]\d+)?\b/.test(cell) && cell !== amounts.at(-1) && cell !== amounts.at(-2)) ?? null,
+				qty:
+					figures.find(
+						(cell) => /^\d+(?:[.,]\d+)?\b/.test(cell) && cell !== amounts.at(-1) && cell !== amounts.at(-2),
+					) ?? null,
 				unit: null,
 				price: amounts.length > 1 ? amounts.at(-2) : null,
 				vat: figures.find((cell) => cell.includes('%')) ?? null,
@@ -290,7 +321,14 @@ function modelEntry(name: string) {
 		modified_at: '2026-01-01T00:00:00Z',
 		size: 1_929_912_432,
 		digest: 'f72c60cabf6237b07f6e632b2c48d533cef25eda2efbd34bed21c5e9c01e6225',
-		details: { parent_model: '', format: 'gguf', family: 'qwen2', families: ['qwen2'], parameter_size: '3.1B', quantization_level: 'Q4_K_M' },
+		details: {
+			parent_model: '',
+			format: 'gguf',
+			family: 'qwen2',
+			families: ['qwen2'],
+			parameter_size: '3.1B',
+			quantization_level: 'Q4_K_M',
+		},
 	};
 }
 
@@ -305,7 +343,9 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 function json(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-	response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers }).end(JSON.stringify(body));
+	response
+		.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers })
+		.end(JSON.stringify(body));
 }
 
 async function closed(server: Server): Promise<void> {

@@ -50,7 +50,16 @@ test('a cross industry invoice gives data, the figures of its arithmetic, and th
 		currency: 'EUR',
 		seller: { name: 'Atelier Nord', vat: 'FR11123456782', siret: '12345678200010' },
 		buyer: { name: 'Mme Roy', email: null },
-		lines: [{ description: 'Dépose électrique', quantity: '4', unit: 'C62', unitPrice: '60.00', vatRate: '20', total: '100.00' }],
+		lines: [
+			{
+				description: 'Dépose électrique',
+				quantity: '4',
+				unit: 'C62',
+				unitPrice: '60.00',
+				vatRate: '20',
+				total: '100.00',
+			},
+		],
 		totals: { net: '100.00', tax: '20.00', gross: '120.00' },
 	});
 	expect(eInvoice?.figures.lines).toEqual([{ adjustments: ['-20'], priceQuantity: '2', counted: true }]);
@@ -67,7 +76,10 @@ test('prefixes are free: the namespace decides', () => {
 	const renamed = invoice.replaceAll('rsm:', 'a:').replaceAll('xmlns:rsm', 'xmlns:a').replaceAll('ram:', 'b:');
 	expect(readEInvoice(attachment(renamed)).eInvoice?.data.number).toBe('F-7 & B');
 	const foreign = invoice.replace('standard:CrossIndustryInvoice:100', 'standard:Other:100');
-	expect(readEInvoice(attachment(foreign))).toMatchObject({ eInvoice: null, warnings: [expect.stringContaining('unknown namespace')] });
+	expect(readEInvoice(attachment(foreign))).toMatchObject({
+		eInvoice: null,
+		warnings: [expect.stringContaining('unknown namespace')],
+	});
 });
 
 test('an e-invoice under an unusual name is known by its content', () => {
@@ -85,7 +97,11 @@ test.each([
 ])('broken XML (%s) is a warning that says why, and no e-invoice', (_, xml) => {
 	expect(readEInvoice(attachment(xml))).toEqual({
 		eInvoice: null,
-		warnings: [expect.stringMatching(/^The e-invoice "factur-x.xml" in this PDF was not used: .+\. The page was read instead\.$/)],
+		warnings: [
+			expect.stringMatching(
+				/^The e-invoice "factur-x.xml" in this PDF was not used: .+\. The page was read instead\.$/,
+			),
+		],
 	});
 });
 

@@ -58,7 +58,10 @@ const answer = {
 
 test('a text becomes data through the model, each value with its offset and quote', async () => {
 	const { chat, asked } = scripted(answer);
-	const { data, fields, verdict, reasons, usage } = await extract({ text: devis }, { schema: 'devis', engine: 'model-only', chat });
+	const { data, fields, verdict, reasons, usage } = await extract(
+		{ text: devis },
+		{ schema: 'devis', engine: 'model-only', chat },
+	);
 	expect(data).toEqual({
 		number: 'D-2026-014',
 		date: '2026-11-22',
@@ -67,14 +70,34 @@ test('a text becomes data through the model, each value with its offset and quot
 		seller: { name: 'Menuiserie Valmont', vat: 'FR11123456782', siret: '12345678200010' },
 		buyer: { name: 'Mme Roy', email: 'roy@example.org' },
 		lines: [
-			{ description: 'Porte en chêne massif', quantity: '2', unit: null, unitPrice: '450.00', vatRate: '20', total: '900.00' },
-			{ description: 'Pose et réglage', quantity: '3.5', unit: null, unitPrice: '60.00', vatRate: '10', total: '210.00' },
+			{
+				description: 'Porte en chêne massif',
+				quantity: '2',
+				unit: null,
+				unitPrice: '450.00',
+				vatRate: '20',
+				total: '900.00',
+			},
+			{
+				description: 'Pose et réglage',
+				quantity: '3.5',
+				unit: null,
+				unitPrice: '60.00',
+				vatRate: '10',
+				total: '210.00',
+			},
 		],
 		totals: { net: '1110.00', tax: '201.00', gross: '1311.00' },
 	});
 	expect({ verdict, reasons }).toEqual({ verdict: 'complete', reasons: [] });
 	expect(asked).toHaveLength(1);
-	expect(usage).toEqual({ model: 'qwen2.5-coder:3b-instruct', calls: 1, promptTokens: 100, replyTokens: 50, modelDurationMs: 5 });
+	expect(usage).toEqual({
+		model: 'qwen2.5-coder:3b-instruct',
+		calls: 1,
+		promptTokens: 100,
+		replyTokens: 50,
+		modelDurationMs: 5,
+	});
 	for (const { value, place } of fields) {
 		if (value === null) continue;
 		expect(place).toEqual({ offset: expect.any(Number), quote: expect.any(String) });
@@ -102,7 +125,12 @@ describe('what is not on the page', () => {
 	test('becomes null with its reason, and the document goes to review', async () => {
 		const { data, fields, verdict, reasons } = await extract({ text: devis }, withModel(scripted(invented).chat));
 		expect([data.seller.siret, verdict]).toEqual([null, 'review']);
-		expect(fields.find(({ path }) => path === 'seller.siret')).toMatchObject({ value: null, origin: null, place: null, reason: expect.stringContaining('not on the page') });
+		expect(fields.find(({ path }) => path === 'seller.siret')).toMatchObject({
+			value: null,
+			origin: null,
+			place: null,
+			reason: expect.stringContaining('not on the page'),
+		});
 		expect(reasons).toContainEqual({
 			code: 'unproven-value',
 			path: 'seller.siret',
@@ -111,9 +139,16 @@ describe('what is not on the page', () => {
 	});
 
 	test('is kept and flagged when asked', async () => {
-		const { data, fields, verdict } = await extract({ text: devis }, withModel(scripted(invented).chat, { unproven: 'keep' }));
+		const { data, fields, verdict } = await extract(
+			{ text: devis },
+			withModel(scripted(invented).chat, { unproven: 'keep' }),
+		);
 		expect([data.seller.siret, data.totals.gross, verdict]).toEqual(['99999999900099', '1311.01', 'review']);
-		expect(fields.find(({ path }) => path === 'totals.gross')).toMatchObject({ origin: 'model', place: null, reason: expect.any(String) });
+		expect(fields.find(({ path }) => path === 'totals.gross')).toMatchObject({
+			origin: 'model',
+			place: null,
+			reason: expect.any(String),
+		});
 	});
 
 	test.each(['automatic', 'model-only'] as const)('fails when asked, in %s', async (engine) => {
@@ -136,17 +171,34 @@ test('orders on the page change nothing', async () => {
 
 test('printed arithmetic that is false is flagged and never mended', async () => {
 	const text = devis.replace('1 311,00 €', '1 321,00 €');
-	const { data, checks, verdict, reasons } = await extract({ text }, withModel(scripted({ ...answer, gross: '1 321,00 €' }).chat));
+	const { data, checks, verdict, reasons } = await extract(
+		{ text },
+		withModel(scripted({ ...answer, gross: '1 321,00 €' }).chat),
+	);
 	expect([data.totals.gross, verdict]).toEqual(['1321.00', 'review']);
-	expect(checks).toContainEqual(expect.objectContaining({ rule: 'gross', ok: false, printed: '1321.00', expected: '1311.00' }));
+	expect(checks).toContainEqual(
+		expect.objectContaining({ rule: 'gross', ok: false, printed: '1321.00', expected: '1311.00' }),
+	);
 	expect(reasons).toEqual([expect.objectContaining({ code: 'arithmetic', path: 'totals.gross' })]);
 });
 
 test('the exemption of article 293 B settles tax and gross, marked as derived', async () => {
-	const text = 'Jean Durand\nDevis n° 12    Date : 02/03/2026\nClient : Mme Roy\nDésignation    Total\nTaille de haie    80,00 €\nTotal HT    80,00 €\nTVA non applicable, art. 293 B du CGI';
-	const reply = { number: '12', date: '02/03/2026', seller: 'Jean Durand', buyer: 'Mme Roy', net: '80,00 €', lines: [{ desc: 'Taille de haie', total: '80,00 €' }] };
+	const text =
+		'Jean Durand\nDevis n° 12    Date : 02/03/2026\nClient : Mme Roy\nDésignation    Total\nTaille de haie    80,00 €\nTotal HT    80,00 €\nTVA non applicable, art. 293 B du CGI';
+	const reply = {
+		number: '12',
+		date: '02/03/2026',
+		seller: 'Jean Durand',
+		buyer: 'Mme Roy',
+		net: '80,00 €',
+		lines: [{ desc: 'Taille de haie', total: '80,00 €' }],
+	};
 	const { data, fields, verdict, reasons } = await extract({ text }, withModel(scripted(reply).chat));
-	expect({ totals: data.totals, verdict, reasons }).toEqual({ totals: { net: '80.00', tax: '0.00', gross: '80.00' }, verdict: 'complete', reasons: [] });
+	expect({ totals: data.totals, verdict, reasons }).toEqual({
+		totals: { net: '80.00', tax: '0.00', gross: '80.00' },
+		verdict: 'complete',
+		reasons: [],
+	});
 	expect(fields.filter(({ origin }) => origin === 'derived')).toEqual([
 		{ path: 'totals.tax', value: '0.00', origin: 'derived', place: null, reason: expect.stringContaining('293 B') },
 		{ path: 'totals.gross', value: '80.00', origin: 'derived', place: null, reason: expect.stringContaining('293 B') },
@@ -161,19 +213,43 @@ test('a letter is no devis: failed, with what is missing', async () => {
 });
 
 test('two hundred lines are asked for in pieces, none lost, none twice, within the context', async () => {
-	const lines = Array.from({ length: 200 }, (_, at) => ({ desc: `Fourniture référence R${1000 + at}`, qty: '2', price: `${at + 1},50`, total: `${2 * at + 3},00` }));
+	const lines = Array.from({ length: 200 }, (_, at) => ({
+		desc: `Fourniture référence R${1000 + at}`,
+		qty: '2',
+		price: `${at + 1},50`,
+		total: `${2 * at + 3},00`,
+	}));
 	const text = `Atelier Nord\nDevis n° D-9    Date : 02/03/2026\nClient : Mme Roy\n\nDésignation                     Qté    P.U. HT    Total HT\n${lines
 		.map(({ desc, qty, price, total }) => `${desc.padEnd(32)}${qty.padEnd(7)}${price.padEnd(11)}${total}`)
-		.join('\n')}\nTotal HT                                          40400,00\nTotal TTC                                         40400,00\n`;
+		.join(
+			'\n',
+		)}\nTotal HT                                          40400,00\nTotal TTC                                         40400,00\n`;
 	const asked: number[] = [];
 	const chat: Chat = ({ messages, numCtx, maxReplyTokens }) => {
-		const rows = messages.at(-1)!.content.split('\n').map((row) => row.split('|'));
-		const header = { number: 'D-9', date: '02/03/2026', seller: 'Atelier Nord', buyer: 'Mme Roy', net: '40400,00', gross: '40400,00' };
-		const onPiece = rows.filter(([first]) => first!.startsWith('Fourniture')).map(([desc, qty, price, total]) => ({ desc, qty, price, total }));
+		const rows = messages
+			.at(-1)!
+			.content.split('\n')
+			.map((row) => row.split('|'));
+		const header = {
+			number: 'D-9',
+			date: '02/03/2026',
+			seller: 'Atelier Nord',
+			buyer: 'Mme Roy',
+			net: '40400,00',
+			gross: '40400,00',
+		};
+		const onPiece = rows
+			.filter(([first]) => first!.startsWith('Fourniture'))
+			.map(([desc, qty, price, total]) => ({ desc, qty, price, total }));
 		asked.push(onPiece.length);
 		const promptTokens = Math.ceil(messages.reduce((sum, { content }) => sum + content.length, 0) / 2.5);
 		expect(promptTokens + maxReplyTokens).toBeLessThanOrEqual(numCtx);
-		return Promise.resolve({ text: JSON.stringify({ ...header, lines: onPiece }), promptTokens, replyTokens: 10, durationMs: 1 });
+		return Promise.resolve({
+			text: JSON.stringify({ ...header, lines: onPiece }),
+			promptTokens,
+			replyTokens: 10,
+			durationMs: 1,
+		});
 	};
 	const { data, usage } = await extract({ text }, withModel(chat, { numCtx: 4096, maxReplyTokens: 2048 }));
 	expect(data.lines.map(({ description }) => description)).toEqual(lines.map(({ desc }) => desc));
@@ -183,7 +259,7 @@ test('two hundred lines are asked for in pieces, none lost, none twice, within t
 	expect(asked.length).toBeGreaterThan(5);
 });
 
-describe('a schema of one\'s own', () => {
+describe("a schema of one's own", () => {
 	const schema = {
 		type: 'object',
 		properties: {
@@ -191,17 +267,33 @@ describe('a schema of one\'s own', () => {
 			issued: { type: 'string', format: 'date' },
 			price: { type: 'number' },
 			urgent: { type: ['boolean', 'null'] },
-			items: { type: 'array', items: { type: 'object', properties: { label: { type: 'string' } }, required: ['label'] } },
+			items: {
+				type: 'array',
+				items: { type: 'object', properties: { label: { type: 'string' } }, required: ['label'] },
+			},
 		},
 		required: ['reference', 'issued', 'price'],
 	};
-	const own = (chat: Chat, more: Partial<ExtractOptions> = {}): ExtractOptions => ({ schema, engine: 'automatic', chat, ...more });
+	const own = (chat: Chat, more: Partial<ExtractOptions> = {}): ExtractOptions => ({
+		schema,
+		engine: 'automatic',
+		chat,
+		...more,
+	});
 
 	test('is filled by the model, each leaf proven by its value', async () => {
-		const reply = { reference: 'D-2026-014', issued: '2026-11-22', price: 450, urgent: null, items: [{ label: 'Pose et réglage' }] };
+		const reply = {
+			reference: 'D-2026-014',
+			issued: '2026-11-22',
+			price: 450,
+			urgent: null,
+			items: [{ label: 'Pose et réglage' }],
+		};
 		const { data, fields, verdict, reasons } = await extract({ text: devis }, own(scripted(reply).chat));
 		expect({ data, verdict, reasons }).toEqual({ data: reply, verdict: 'complete', reasons: [] });
-		expect(fields.map(({ path, place }) => [path, place !== null && place !== 'model-only' ? place.quote : place])).toEqual([
+		expect(
+			fields.map(({ path, place }) => [path, place !== null && place !== 'model-only' ? place.quote : place]),
+		).toEqual([
 			['reference', 'D-2026-014'],
 			['issued', '22/11/2026'],
 			['price', '450,00'],
@@ -222,14 +314,22 @@ describe('a schema of one\'s own', () => {
 	});
 
 	test('is fed the complaint when the reply does not fit it', async () => {
-		const { chat, asked } = scripted({ reference: 'D-2026-014' }, { reference: 'D-2026-014', issued: '2026-11-22', price: 450 });
+		const { chat, asked } = scripted(
+			{ reference: 'D-2026-014' },
+			{ reference: 'D-2026-014', issued: '2026-11-22', price: 450 },
+		);
 		const { verdict, usage } = await extract({ text: devis }, own(chat));
 		expect([verdict, usage.calls]).toEqual(['complete', 2]);
 		expect(asked[1]!.messages.at(-1)!.content).toMatch(/issued/);
 	});
 
 	test('that cannot be read is a configuration error before anything is opened', async () => {
-		const error = await failure(extract({ text: '' }, own(scripted({}).chat, { schema: { type: 'object', properties: { a: { $ref: 'https://example.org/a' } } } })));
+		const error = await failure(
+			extract(
+				{ text: '' },
+				own(scripted({}).chat, { schema: { type: 'object', properties: { a: { $ref: 'https://example.org/a' } } } }),
+			),
+		);
 		expect(error.code).toBe('configuration');
 	});
 
@@ -242,13 +342,23 @@ describe('a schema of one\'s own', () => {
 describe('files', () => {
 	const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 1, 2, 3]);
 
-	test('an image goes to the model as it is; its values are the model\'s alone and go to review', async () => {
+	test("an image goes to the model as it is; its values are the model's alone and go to review", async () => {
 		const { chat, asked } = scripted(answer);
-		const { data, fields, verdict, reasons, document } = await extract({ bytes: png, fileName: 'scan.png' }, withModel(chat, { engine: 'automatic' }));
+		const { data, fields, verdict, reasons, document } = await extract(
+			{ bytes: png, fileName: 'scan.png' },
+			withModel(chat, { engine: 'automatic' }),
+		);
 		expect(asked[0]!.messages.flatMap(({ images }) => images ?? [])).toEqual([png]);
-		expect([data.totals.gross, data.date, verdict, document.kind]).toEqual(['1311.00', '2026-11-22', 'review', 'image']);
+		expect([data.totals.gross, data.date, verdict, document.kind]).toEqual([
+			'1311.00',
+			'2026-11-22',
+			'review',
+			'image',
+		]);
 		expect(reasons.map(({ code }) => code)).toEqual(['image-unproven']);
-		expect(new Set(fields.filter(({ value }) => value !== null).map(({ place }) => place))).toEqual(new Set(['model-only']));
+		expect(new Set(fields.filter(({ value }) => value !== null).map(({ place }) => place))).toEqual(
+			new Set(['model-only']),
+		);
 	});
 
 	test('an image without a model is an error that says so', async () => {
@@ -259,7 +369,9 @@ describe('files', () => {
 	test('a PDF without a text layer is an error that says so', async () => {
 		const pdf = await PDFDocument.create();
 		pdf.addPage([400, 400]).drawRectangle({ x: 10, y: 10, width: 100, height: 100 });
-		const error = await failure(extract({ bytes: await pdf.save(), fileName: 'scan.pdf' }, withModel(scripted(answer).chat)));
+		const error = await failure(
+			extract({ bytes: await pdf.save(), fileName: 'scan.pdf' }, withModel(scripted(answer).chat)),
+		);
 		expect(error).toMatchObject({ code: 'invalid-input', message: expect.stringMatching(/scan\.pdf.*no text layer/) });
 	});
 
@@ -308,7 +420,13 @@ describe('against a server that fails', () => {
 	] satisfies Array<[string, Behaviour[], number]>)('%s: the same data in the end', async (_, behaviours, calls) => {
 		server.script(...behaviours);
 		const { data, verdict, usage } = await extract({ text: devis }, withModel(chat()));
-		expect([data.number, data.lines.length, data.totals.gross, verdict, usage.calls]).toEqual(['D-2026-014', 2, '1311.00', 'complete', calls]);
+		expect([data.number, data.lines.length, data.totals.gross, verdict, usage.calls]).toEqual([
+			'D-2026-014',
+			2,
+			'1311.00',
+			'complete',
+			calls,
+		]);
 	});
 
 	test('never a usable answer: a typed error after as many tries as allowed', async () => {
@@ -323,7 +441,10 @@ describe('against a server that fails', () => {
 		const text = 'Devis n° D-7\n\nMerci de votre confiance et à bientôt pour la suite du chantier.';
 		const { verdict, reasons } = await extract({ text }, { schema: 'devis', engine: 'automatic', chat: chat() });
 		expect(verdict).not.toBe('complete');
-		expect(reasons).toContainEqual({ code: 'model-unavailable', message: expect.stringContaining('ollama pull qwen2.5-coder:3b-instruct') });
+		expect(reasons).toContainEqual({
+			code: 'model-unavailable',
+			message: expect.stringContaining('ollama pull qwen2.5-coder:3b-instruct'),
+		});
 		expect((await failure(extract({ text }, withModel(chat())))).code).toBe('configuration');
 	});
 
@@ -340,15 +461,39 @@ describe('against a server that fails', () => {
 
 test('whatever a model says, the end is data with proof or a typed error, within its calls', async () => {
 	const piece = fc.oneof(
-		fc.constantFrom('{', '}', '[', ']', '"', ',', ':', '<think>', '</think>', '```json', '"lines"', '"gross"', 'null', '1 311,00', 'D-2026-014', ' '),
+		fc.constantFrom(
+			'{',
+			'}',
+			'[',
+			']',
+			'"',
+			',',
+			':',
+			'<think>',
+			'</think>',
+			'```json',
+			'"lines"',
+			'"gross"',
+			'null',
+			'1 311,00',
+			'D-2026-014',
+			' ',
+		),
 		fc.string({ maxLength: 10 }),
 	);
 	const reply = fc.oneof(
 		fc.array(piece, { maxLength: 40 }).map((pieces) => pieces.join('')),
 		fc.jsonValue().map((value) => JSON.stringify(value)),
-		fc.record({ lines: fc.jsonValue(), gross: fc.jsonValue(), number: fc.jsonValue() }).map((value) => JSON.stringify(value)),
 		fc
-			.record({ gross: fc.string(), number: fc.string(), date: fc.string(), lines: fc.array(fc.dictionary(fc.constantFrom('desc', 'qty', 'price', 'total'), fc.string())) })
+			.record({ lines: fc.jsonValue(), gross: fc.jsonValue(), number: fc.jsonValue() })
+			.map((value) => JSON.stringify(value)),
+		fc
+			.record({
+				gross: fc.string(),
+				number: fc.string(),
+				date: fc.string(),
+				lines: fc.array(fc.dictionary(fc.constantFrom('desc', 'qty', 'price', 'total'), fc.string())),
+			})
 			.map((value) => JSON.stringify(value)),
 	);
 	await fc.assert(
@@ -360,7 +505,8 @@ test('whatever a model says, the end is data with proof or a typed error, within
 			if (result instanceof LocalAiError) return expect(result.code).toBe('bad-reply');
 			if (result instanceof Error) throw result;
 			const { fields } = result as Awaited<ReturnType<typeof extract>>;
-			for (const { value, place, origin } of fields) expect(value === null || place !== null || origin === 'derived').toBe(true);
+			for (const { value, place, origin } of fields)
+				expect(value === null || place !== null || origin === 'derived').toBe(true);
 		}),
 		{ numRuns: 500 },
 	);
@@ -377,12 +523,18 @@ test('a chat that never notices its signal is left behind', async () => {
 });
 
 test('a server that used more than the context asked for is not believed', async () => {
-	const chat: Chat = () => Promise.resolve({ text: JSON.stringify(answer), promptTokens: 8190, replyTokens: 3, durationMs: 1 });
-	expect(await failure(extract({ text: devis }, withModel(chat)))).toMatchObject({ code: 'configuration', message: expect.stringContaining('8193') });
+	const chat: Chat = () =>
+		Promise.resolve({ text: JSON.stringify(answer), promptTokens: 8190, replyTokens: 3, durationMs: 1 });
+	expect(await failure(extract({ text: devis }, withModel(chat)))).toMatchObject({
+		code: 'configuration',
+		message: expect.stringContaining('8193'),
+	});
 });
 
 test('a context too small for any document is a configuration error', async () => {
-	expect((await failure(extract({ text: devis }, withModel(scripted(answer).chat, { numCtx: 512 })))).code).toBe('configuration');
+	expect((await failure(extract({ text: devis }, withModel(scripted(answer).chat, { numCtx: 512 })))).code).toBe(
+		'configuration',
+	);
 });
 
 describe('the e-invoices of the corpus', () => {
@@ -392,14 +544,26 @@ describe('the e-invoices of the corpus', () => {
 		return;
 	}
 	const { entries } = JSON.parse(readFileSync(join(corpus, 'manifest.json'), 'utf8')) as {
-		entries: { facturx: Array<{ file: string; ground_truth: { number: string; totals: { ttc: string } }; printed_on_page: { number: boolean } }> };
+		entries: {
+			facturx: Array<{
+				file: string;
+				ground_truth: { number: string; totals: { ttc: string } };
+				printed_on_page: { number: boolean };
+			}>;
+		};
 	};
-	test.each(entries.facturx.map(({ file, ...truth }) => [file, truth] as const))('%s needs no model', async (file, { ground_truth, printed_on_page }) => {
-		const { chat, asked } = scripted({});
-		const { data, document, fields, verdict } = await extract({ bytes: readFileSync(join(corpus, file)) }, { schema: 'invoice', engine: 'automatic', chat });
-		expect([data.number, data.totals.gross, asked.length]).toEqual([ground_truth.number, ground_truth.totals.ttc, 0]);
-		expect(document.eInvoice).toMatchObject({ standard: expect.any(String) });
-		expect(fields.every(({ value, place }) => value === null || place !== null)).toBe(true);
-		if (!printed_on_page.number) expect(verdict).toBe('review');
-	});
+	test.each(entries.facturx.map(({ file, ...truth }) => [file, truth] as const))(
+		'%s needs no model',
+		async (file, { ground_truth, printed_on_page }) => {
+			const { chat, asked } = scripted({});
+			const { data, document, fields, verdict } = await extract(
+				{ bytes: readFileSync(join(corpus, file)) },
+				{ schema: 'invoice', engine: 'automatic', chat },
+			);
+			expect([data.number, data.totals.gross, asked.length]).toEqual([ground_truth.number, ground_truth.totals.ttc, 0]);
+			expect(document.eInvoice).toMatchObject({ standard: expect.any(String) });
+			expect(fields.every(({ value, place }) => value === null || place !== null)).toBe(true);
+			if (!printed_on_page.number) expect(verdict).toBe('review');
+		},
+	);
 });

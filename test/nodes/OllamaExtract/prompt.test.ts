@@ -21,19 +21,31 @@ test('a short document is one piece: cells parted by a bar, blanks and rulings s
 
 test('a long document keeps each row exactly once, within the limits, under repeated titles', () => {
 	fc.assert(
-		fc.property(fc.integer({ min: 1, max: 400 }), fc.integer({ min: 120, max: 2000 }), fc.integer({ min: 1, max: 40 }), (count, maxTokens, maxAmountRows) => {
-			const lines = Array.from({ length: count }, (_, at) => `Fourniture numéro ${at}   ${at + 1}   ${at},50   ${at * 2},00`);
-			const titles = 'Désignation   Qté   Prix   Total';
-			const pieces = piecesOf(rowsOfText([titles, ...lines].join('\n')), { maxTokens, maxAmountRows, count: estimateTokens });
-			const rows = pieces.flatMap(({ text }) => text.split('\n'));
-			const heading = 'Désignation|Qté|Prix|Total';
-			expect(rows.filter((row) => row !== heading)).toEqual(lines.map((line) => line.replace(/ {3}/g, '|')));
-			for (const { text } of pieces) {
-				expect(text.startsWith(heading)).toBe(true);
-				expect(estimateTokens(text)).toBeLessThanOrEqual(maxTokens);
-				expect(text.split('\n').length - 1).toBeLessThanOrEqual(maxAmountRows);
-			}
-		}),
+		fc.property(
+			fc.integer({ min: 1, max: 400 }),
+			fc.integer({ min: 120, max: 2000 }),
+			fc.integer({ min: 1, max: 40 }),
+			(count, maxTokens, maxAmountRows) => {
+				const lines = Array.from(
+					{ length: count },
+					(_, at) => `Fourniture numéro ${at}   ${at + 1}   ${at},50   ${at * 2},00`,
+				);
+				const titles = 'Désignation   Qté   Prix   Total';
+				const pieces = piecesOf(rowsOfText([titles, ...lines].join('\n')), {
+					maxTokens,
+					maxAmountRows,
+					count: estimateTokens,
+				});
+				const rows = pieces.flatMap(({ text }) => text.split('\n'));
+				const heading = 'Désignation|Qté|Prix|Total';
+				expect(rows.filter((row) => row !== heading)).toEqual(lines.map((line) => line.replace(/ {3}/g, '|')));
+				for (const { text } of pieces) {
+					expect(text.startsWith(heading)).toBe(true);
+					expect(estimateTokens(text)).toBeLessThanOrEqual(maxTokens);
+					expect(text.split('\n').length - 1).toBeLessThanOrEqual(maxAmountRows);
+				}
+			},
+		),
 		{ numRuns: 100 },
 	);
 });
@@ -48,12 +60,17 @@ test('rows that cannot hold a field are left out, and no value ever is', () => {
 	];
 	fc.assert(
 		fc.property(printedDevis, ({ text, answer }) => {
-			const kept = piecesOf(tellingRows(rowsOfText(`${text}\n${ballast.join('\n')}`)), { maxTokens: 1e6, maxAmountRows: 100, count: estimateTokens })
+			const kept = piecesOf(tellingRows(rowsOfText(`${text}\n${ballast.join('\n')}`)), {
+				maxTokens: 1e6,
+				maxAmountRows: 100,
+				count: estimateTokens,
+			})
 				.map((piece) => piece.text)
 				.join('\n');
 			for (const row of ballast) expect(kept).not.toContain(row);
 			const { lines, ...header } = answer;
-			for (const value of [...Object.values(header), ...lines.flatMap((line) => Object.values(line))]) if (value !== null) expect(kept).toContain(value);
+			for (const value of [...Object.values(header), ...lines.flatMap((line) => Object.values(line))])
+				if (value !== null) expect(kept).toContain(value);
 		}),
 		{ numRuns: 200 },
 	);
@@ -68,7 +85,8 @@ test('rows that cannot hold a field are left out, and no value ever is', () => {
 });
 
 test('a row that fits no context is named', () => {
-	const work = () => piecesOf(rowsOfText('mot '.repeat(2000)), { maxTokens: 200, maxAmountRows: 10, count: estimateTokens });
+	const work = () =>
+		piecesOf(rowsOfText('mot '.repeat(2000)), { maxTokens: 200, maxAmountRows: 10, count: estimateTokens });
 	expect(work).toThrow(LocalAiError);
 	expect(work).toThrow(/page 1/);
 });
@@ -77,7 +95,10 @@ test('the estimate is never below what common tokenizers count', () => {
 	const encodings = (['cl100k_base', 'o200k_base', 'p50k_base'] as const).map((name) => getEncoding(name));
 	const text = fc.oneof(
 		printedDevis.map((devis) => devis.text),
-		fc.string({ unit: fc.constantFrom(..."aàéœßÜñxyz ABC 0123456789 ,.;:|-_/%€$()[]{}<>\n\t'’«»°²№".split('')), maxLength: 300 }),
+		fc.string({
+			unit: fc.constantFrom(..."aàéœßÜñxyz ABC 0123456789 ,.;:|-_/%€$()[]{}<>\n\t'’«»°²№".split('')),
+			maxLength: 300,
+		}),
 		fc.string({ unit: 'grapheme', maxLength: 100 }),
 	);
 	fc.assert(

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { extract, type Chat } from '../../../nodes/OllamaExtract/extract';
-import { indexOf, prove, proveHeader, proveLine, UsedPlaces } from '../../../nodes/OllamaExtract/proof';
+import { indexOf } from '../../../nodes/OllamaExtract/pageIndex';
+import { prove, proveHeader, proveLine, UsedPlaces } from '../../../nodes/OllamaExtract/proof';
 import { rowsOfText } from '../../../nodes/OllamaExtract/text';
 import { printedDevis, type DevisAnswer, type PrintedDevis } from '../../support/devis';
 
@@ -47,7 +48,10 @@ test('a total is proven at its own label, and never at that of another', () => {
 	const page = on('Porte    100,00\nTotal HT    100,00\nTVA 20 %    20,00\nTotal TTC    120,00');
 	expect(proveHeader(page, 'totals.net', '100,00', 'number')).toMatchObject({ ok: true, place: { offset: 28 } });
 	expect(proveHeader(page, 'totals.gross', '100,00', 'number')).toMatchObject({ ok: true, place: { offset: 9 } });
-	expect(proveHeader(page, 'totals.gross', '20,00', 'number')).toMatchObject({ ok: false, reason: expect.stringContaining('another field') });
+	expect(proveHeader(page, 'totals.gross', '20,00', 'number')).toMatchObject({
+		ok: false,
+		reason: expect.stringContaining('another field'),
+	});
 	expect(proveHeader(page, 'totals.net', '120,00', 'number').ok).toBe(false);
 });
 
@@ -67,18 +71,28 @@ test('figures of another line, or under another title, are refused', () => {
 	const page = on(
 		'Désignation    Qté    P.U.      Total\nPorte          2      450,00    900,00\nPose           3      60,00     180,00',
 	);
-	expect(proveLine(page, { description: 'Porte', total: '180,00' }, new UsedPlaces()).total).toMatchObject({ ok: false });
-	expect(proveLine(page, { description: 'Porte', quantity: '450,00', unitPrice: '2' }, new UsedPlaces())).toMatchObject({
-		quantity: { ok: false },
-		unitPrice: { ok: false },
+	expect(proveLine(page, { description: 'Porte', total: '180,00' }, new UsedPlaces()).total).toMatchObject({
+		ok: false,
 	});
-	expect(proveLine(page, { description: 'Porte Pose', total: '900,00' }, new UsedPlaces()).total).toMatchObject({ ok: false });
+	expect(proveLine(page, { description: 'Porte', quantity: '450,00', unitPrice: '2' }, new UsedPlaces())).toMatchObject(
+		{
+			quantity: { ok: false },
+			unitPrice: { ok: false },
+		},
+	);
+	expect(proveLine(page, { description: 'Porte Pose', total: '900,00' }, new UsedPlaces()).total).toMatchObject({
+		ok: false,
+	});
 });
 
 test('a rate printed once for the whole document is that of each line; one of several is not', () => {
 	const line = { description: 'Porte', total: '900,00', vatRate: '20' };
 	const once = on('Porte    900,00\nTotal HT    900,00\nTVA 20 %    180,00');
-	expect(proveLine(once, line, new UsedPlaces()).vatRate).toMatchObject({ ok: true, value: '20', place: { quote: expect.stringContaining('20') } });
+	expect(proveLine(once, line, new UsedPlaces()).vatRate).toMatchObject({
+		ok: true,
+		value: '20',
+		place: { quote: expect.stringContaining('20') },
+	});
 	const twice = on('Porte    900,00\nTotal HT    900,00\nTVA 20 %    80,00\nTVA 10 %    50,00');
 	expect(proveLine(twice, line, new UsedPlaces()).vatRate).toMatchObject({ ok: false });
 });
@@ -91,7 +105,8 @@ test('of two labels above a name the nearer one holds', () => {
 
 /** Reads a printed devis with a model that answers this, and says whether the result claims to be complete. */
 async function readWith({ text }: PrintedDevis, answer: DevisAnswer) {
-	const chat: Chat = () => Promise.resolve({ text: JSON.stringify(answer), promptTokens: 1, replyTokens: 1, durationMs: 1 });
+	const chat: Chat = () =>
+		Promise.resolve({ text: JSON.stringify(answer), promptTokens: 1, replyTokens: 1, durationMs: 1 });
 	return extract({ text }, { schema: 'devis', engine: 'model-only', chat, numCtx: 32_768 });
 }
 
@@ -107,11 +122,18 @@ const mutations: Readonly<Record<string, Mutation>> = {
 		return replaced(answer, path, text.slice(0, at) + digit + text.slice(at + 1));
 	},
 	'two digits swapped': (answer, _, pick) => {
-		const spots = leaves(answer).flatMap(([path, text]) => [...text.matchAll(/(?=(\d)(\d))/g)].filter(([, a, b]) => a !== b).map(({ index }) => [path, text, index] as const));
+		const spots = leaves(answer).flatMap(([path, text]) =>
+			[...text.matchAll(/(?=(\d)(\d))/g)]
+				.filter(([, a, b]) => a !== b)
+				.map(({ index }) => [path, text, index] as const),
+		);
 		const [path, text, at] = spots[pick(spots.length)]!;
 		return replaced(answer, path, text.slice(0, at) + text[at + 1]! + text[at]! + text.slice(at + 2));
 	},
-	'a SIRET invented': (answer, _, pick) => ({ ...answer, sellerSiret: Array.from({ length: 14 }, () => pick(10)).join('') }),
+	'a SIRET invented': (answer, _, pick) => ({
+		...answer,
+		sellerSiret: Array.from({ length: 14 }, () => pick(10)).join(''),
+	}),
 	'a line said twice': (answer, _, pick) => {
 		const at = pick(answer.lines.length);
 		return { ...answer, lines: [...answer.lines.slice(0, at + 1), answer.lines[at]!, ...answer.lines.slice(at + 1)] };
@@ -129,7 +151,10 @@ const mutations: Readonly<Record<string, Mutation>> = {
 	},
 	'a line invented': (answer) => ({
 		...answer,
-		lines: [...answer.lines, { desc: 'Frais de dossier', qty: '1', unit: 'u', price: '50,00', vat: '20 %', total: '50,00' }],
+		lines: [
+			...answer.lines,
+			{ desc: 'Frais de dossier', qty: '1', unit: 'u', price: '50,00', vat: '20 %', total: '50,00' },
+		],
 	}),
 	"the buyer's VAT number taken for the seller's": (answer, { buyerVat }) => ({ ...answer, sellerVat: buyerVat }),
 	'seller and buyer swapped': (answer) => ({ ...answer, seller: answer.buyer, buyer: answer.seller }),
@@ -137,13 +162,21 @@ const mutations: Readonly<Record<string, Mutation>> = {
 	'tax taken for the gross': (answer) => ({ ...answer, gross: answer.tax }),
 	'quantity and price swapped': (answer, _, pick) => {
 		const at = pick(answer.lines.length);
-		return { ...answer, lines: answer.lines.map((line, index) => (index === at ? { ...line, qty: line.price, price: line.qty } : line)) };
+		return {
+			...answer,
+			lines: answer.lines.map((line, index) => (index === at ? { ...line, qty: line.price, price: line.qty } : line)),
+		};
 	},
 	'figures of two lines exchanged': (answer, _, pick) => {
 		if (answer.lines.length < 2) return { ...answer, lines: [] };
 		const at = pick(answer.lines.length - 1);
 		const [a, b] = [answer.lines[at]!, answer.lines[at + 1]!];
-		return { ...answer, lines: answer.lines.map((line, index) => (index === at ? { ...b, desc: a.desc } : index === at + 1 ? { ...a, desc: b.desc } : line)) };
+		return {
+			...answer,
+			lines: answer.lines.map((line, index) =>
+				index === at ? { ...b, desc: a.desc } : index === at + 1 ? { ...a, desc: b.desc } : line,
+			),
+		};
 	},
 };
 
@@ -170,7 +203,11 @@ test('of corrupted answers at least 199 in 200 are caught: left out or put to re
 			fc.array(fc.nat(1_000_000), { minLength: 20, maxLength: 20 }),
 			async (page, mutation, choices) => {
 				let choice = 0;
-				const answer = mutations[mutation]!(structuredClone(page.answer), page, (size) => choices[choice++ % choices.length]! % size);
+				const answer = mutations[mutation]!(
+					structuredClone(page.answer),
+					page,
+					(size) => choices[choice++ % choices.length]! % size,
+				);
 				if (JSON.stringify(answer) === JSON.stringify(page.answer)) return;
 				corrupted++;
 				const read = await readWith(page, answer);
@@ -182,7 +219,10 @@ test('of corrupted answers at least 199 in 200 are caught: left out or put to re
 		{ numRuns: 2000, seed: 2 },
 	);
 	expect(corrupted).toBeGreaterThan(1750);
-	expect({ share: missed.length / corrupted <= 0.005 ? 'within 0.5 %' : missed.length / corrupted, missed: missed.slice(0, 20) }).toMatchObject({
+	expect({
+		share: missed.length / corrupted <= 0.005 ? 'within 0.5 %' : missed.length / corrupted,
+		missed: missed.slice(0, 20),
+	}).toMatchObject({
 		share: 'within 0.5 %',
 	});
 }, 120_000);
@@ -190,14 +230,20 @@ test('of corrupted answers at least 199 in 200 are caught: left out or put to re
 function leaves(answer: DevisAnswer): Array<[path: string[], text: string]> {
 	const { lines, ...header } = answer;
 	return [
-		...Object.entries(header).flatMap(([key, text]): Array<[string[], string]> => (text === null ? [] : [[[key], text]])),
-		...lines.flatMap((line, at) => Object.entries(line).map(([key, text]): [string[], string] => [['lines', String(at), key], text])),
+		...Object.entries(header).flatMap(
+			([key, text]): Array<[string[], string]> => (text === null ? [] : [[[key], text]]),
+		),
+		...lines.flatMap((line, at) =>
+			Object.entries(line).map(([key, text]): [string[], string] => [['lines', String(at), key], text]),
+		),
 	];
 }
 
 function replaced(answer: DevisAnswer, path: string[], text: string): DevisAnswer {
 	const copy = structuredClone(answer) as unknown as Record<string, unknown>;
-	const parent = path.slice(0, -1).reduce<Record<string, unknown>>((node, key) => node[key] as Record<string, unknown>, copy);
+	const parent = path
+		.slice(0, -1)
+		.reduce<Record<string, unknown>>((node, key) => node[key] as Record<string, unknown>, copy);
 	parent[path.at(-1)!] = text;
 	return copy as unknown as DevisAnswer;
 }

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { rowsOfText } from '../../../nodes/OllamaExtract/text';
 
 test('tabs, bars and two or more blanks part cells; one blank does not', () => {
-	expect(rowsOfText('Porte en chêne   2\t450,00 | 900,00\r\n').map(({ cells }) => cells.map(({ text }) => text))).toEqual([
-		['Porte en chêne', '2', '450,00', '900,00'],
-	]);
+	expect(
+		rowsOfText('Porte en chêne   2\t450,00 | 900,00\r\n').map(({ cells }) => cells.map(({ text }) => text)),
+	).toEqual([['Porte en chêne', '2', '450,00', '900,00']]);
 });
 
 test('an empty line leaves a gap, a form feed begins a page', () => {

@@ -30,7 +30,11 @@ test('method, headers and body arrive, status, headers and body come back', asyn
 	const url = await serving((request, response) => {
 		const chunks: Buffer[] = [];
 		request.on('data', (chunk: Buffer) => chunks.push(chunk));
-		request.on('end', () => response.writeHead(201, { 'x-kind': 'echo' }).end(`${request.method} ${request.headers['x-a']} ${Buffer.concat(chunks).toString()}`));
+		request.on('end', () =>
+			response
+				.writeHead(201, { 'x-kind': 'echo' })
+				.end(`${request.method} ${request.headers['x-a']} ${Buffer.concat(chunks).toString()}`),
+		);
 	});
 	const response = await fetchWithin(limits)(url, { method: 'POST', headers: { 'X-A': 'b' }, body: 'é' });
 	expect([response.status, response.headers.get('x-kind'), await response.text()]).toEqual([201, 'echo', 'POST b é']);
@@ -77,7 +81,11 @@ test('a reply without a body is none', async () => {
 
 test('an unknown host names itself, not the path or the query', async () => {
 	const error = await failure(fetchWithin(limits)('http://127.0.0.1:1/path?key=hunter2'));
-	expect(error).toMatchObject({ code: 'unreachable', message: expect.stringContaining('127.0.0.1:1'), hint: 'Start it.' });
+	expect(error).toMatchObject({
+		code: 'unreachable',
+		message: expect.stringContaining('127.0.0.1:1'),
+		hint: 'Start it.',
+	});
 	expect(error.message).not.toContain('hunter2');
 });
 

@@ -29,7 +29,10 @@ async function failure(work: Promise<unknown>): Promise<LocalAiError> {
 
 test('a chat asks for the schema at temperature 0 within its limits, and counts what the server counts', async () => {
 	server.script({ kind: 'answer', content: { number: 'D-7' } });
-	const reply = await chat()({ ...request, messages: [{ ...request.messages[0]!, images: [Uint8Array.of(1, 2, 255)] }] });
+	const reply = await chat()({
+		...request,
+		messages: [{ ...request.messages[0]!, images: [Uint8Array.of(1, 2, 255)] }],
+	});
 	expect(reply).toEqual({
 		text: '{"number":"D-7"}',
 		promptTokens: expect.any(Number),
@@ -58,16 +61,24 @@ test('a reply at its cap comes back as it is, cut', async () => {
 test.each([
 	['white space', { kind: 'endless', content: '{"number":"D-7"}', unit: ' \n' }, '{"number":"D-7"}'],
 	['a loop', { kind: 'endless', content: '{"lines":[', unit: '{"desc":"x"},' }, expect.stringMatching(/^\{"lines":\[/)],
-] satisfies Array<[string, Behaviour, unknown]>)('endless %s ends early, and what came before is returned', async (_, behaviour, text) => {
-	server.script(behaviour);
-	const reply = await chat()(request);
-	expect(reply.text).toEqual(text);
-	expect(reply.promptTokens).toBeGreaterThan(0);
-	await server.settled();
-});
+] satisfies Array<[string, Behaviour, unknown]>)(
+	'endless %s ends early, and what came before is returned',
+	async (_, behaviour, text) => {
+		server.script(behaviour);
+		const reply = await chat()(request);
+		expect(reply.text).toEqual(text);
+		expect(reply.promptTokens).toBeGreaterThan(0);
+		await server.settled();
+	},
+);
 
 test.each([
-	['model not pulled', { kind: 'status', status: 404, error: "model 'mistral:7b' not found" }, 'configuration', /ollama pull mistral:7b/],
+	[
+		'model not pulled',
+		{ kind: 'status', status: 404, error: "model 'mistral:7b' not found" },
+		'configuration',
+		/ollama pull mistral:7b/,
+	],
 	['wrong key', { kind: 'status', status: 401, error: 'unauthorized' }, 'unauthorized', /key/],
 	[
 		'out of memory',
@@ -76,27 +87,42 @@ test.each([
 		/smaller model/,
 	],
 	['not Ollama', { kind: 'status', status: 200, body: '<html>hello</html>' }, 'configuration', /base URL/],
-	['runner died', { kind: 'error-in-stream', content: '{', error: 'llama runner process has terminated: signal: killed' }, 'configuration', /memory/],
-] satisfies Array<[string, Behaviour, string, RegExp]>)('%s is one request and an error with the next step', async (_, behaviour, code, hint) => {
-	server.script(behaviour);
-	const error = await failure(chat()(request));
-	expect({ code: error.code, hint: error.hint }).toEqual({ code, hint: expect.stringMatching(hint) });
-	expect(server.chats()).toHaveLength(1);
-});
+	[
+		'runner died',
+		{ kind: 'error-in-stream', content: '{', error: 'llama runner process has terminated: signal: killed' },
+		'configuration',
+		/memory/,
+	],
+] satisfies Array<[string, Behaviour, string, RegExp]>)(
+	'%s is one request and an error with the next step',
+	async (_, behaviour, code, hint) => {
+		server.script(behaviour);
+		const error = await failure(chat()(request));
+		expect({ code: error.code, hint: error.hint }).toEqual({ code, hint: expect.stringMatching(hint) });
+		expect(server.chats()).toHaveLength(1);
+	},
+);
 
 test.each([
-	['busy', { kind: 'status', status: 503, error: 'server busy, please try again.  maximum pending requests exceeded' }, 'overloaded'],
+	[
+		'busy',
+		{ kind: 'status', status: 503, error: 'server busy, please try again.  maximum pending requests exceeded' },
+		'overloaded',
+	],
 	['dropped', { kind: 'drop' }, 'unreachable'],
 	['cut off', { kind: 'cut', content: '{"number":' }, 'unreachable'],
 	['failing', { kind: 'status', status: 500, error: 'something went wrong' }, 'unreachable'],
-] satisfies Array<[string, Behaviour, string]>)('a %s server is tried three times, then the error is plain', async (_, behaviour, code) => {
-	server.script(behaviour);
-	expect((await failure(chat()(request))).code).toBe(code);
-	expect(server.chats()).toHaveLength(3);
+] satisfies Array<[string, Behaviour, string]>)(
+	'a %s server is tried three times, then the error is plain',
+	async (_, behaviour, code) => {
+		server.script(behaviour);
+		expect((await failure(chat()(request))).code).toBe(code);
+		expect(server.chats()).toHaveLength(3);
 
-	server.script(behaviour, { kind: 'answer', content: { number: 'D-7' } });
-	expect((await chat()(request)).text).toBe('{"number":"D-7"}');
-});
+		server.script(behaviour, { kind: 'answer', content: { number: 'D-7' } });
+		expect((await chat()(request)).text).toBe('{"number":"D-7"}');
+	},
+);
 
 test('what a busy server says about when to come back is kept, and no wait exceeds the deadline', async () => {
 	server.script({ kind: 'status', status: 503, error: 'busy', headers: { 'retry-after': '120' } });
@@ -127,28 +153,37 @@ test.each([
 test.each([
 	['before the first byte', { kind: 'stall' }],
 	['in the middle', { kind: 'stall', content: '{"number":' }],
-] satisfies Array<[string, Behaviour]>)('cancelled %s, the request ends at once and the server is let go', async (_, behaviour) => {
-	server.script(behaviour);
-	const controller = new AbortController();
-	const work = failure(chat()(request, controller.signal));
-	while (server.open() === 0) await new Promise(setImmediate);
-	controller.abort();
-	expect((await work).code).toBe('cancelled');
-	await server.settled();
-});
+] satisfies Array<[string, Behaviour]>)(
+	'cancelled %s, the request ends at once and the server is let go',
+	async (_, behaviour) => {
+		server.script(behaviour);
+		const controller = new AbortController();
+		const work = failure(chat()(request, controller.signal));
+		while (server.open() === 0) await new Promise(setImmediate);
+		controller.abort();
+		expect((await work).code).toBe('cancelled');
+		await server.settled();
+	},
+);
 
 test('no server: the error names the address and how to start one', async () => {
 	const { baseUrl } = server;
 	await server.close();
 	const error = await failure(ollamaChat({ baseUrl })(request));
-	expect(error).toMatchObject({ code: 'unreachable', message: expect.stringContaining(new URL(baseUrl).host), hint: expect.stringContaining('ollama serve') });
+	expect(error).toMatchObject({
+		code: 'unreachable',
+		message: expect.stringContaining(new URL(baseUrl).host),
+		hint: expect.stringContaining('ollama serve'),
+	});
 	server = await startOllamaStandIn();
 });
 
 test('a key is sent as a bearer token and stands in no error', async () => {
 	await server.close();
 	server = await startOllamaStandIn({ apiKey: 'right', models: ['mistral:7b'] });
-	expect((await listModels({ baseUrl: server.baseUrl, apiKey: 'right' })).map(({ name }) => name)).toEqual(['mistral:7b']);
+	expect((await listModels({ baseUrl: server.baseUrl, apiKey: 'right' })).map(({ name }) => name)).toEqual([
+		'mistral:7b',
+	]);
 	const error = await failure(listModels({ baseUrl: server.baseUrl, apiKey: 'hunter2-secret' }));
 	expect(error.code).toBe('unauthorized');
 	expect(JSON.stringify([error.message, error.hint, error.stack, error.cause])).not.toContain('hunter2');
@@ -167,5 +202,8 @@ test('models are listed by name with their size', async () => {
 });
 
 test.each(['', 'ollama', 'ftp://127.0.0.1'])('the base URL "%s" is a configuration error', async (baseUrl) => {
-	expect(await failure(listModels({ baseUrl }))).toMatchObject({ code: 'configuration', hint: expect.stringContaining('http://127.0.0.1:11434') });
+	expect(await failure(listModels({ baseUrl }))).toMatchObject({
+		code: 'configuration',
+		hint: expect.stringContaining('http://127.0.0.1:11434'),
+	});
 });

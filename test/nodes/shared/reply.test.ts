@@ -40,11 +40,15 @@ test.each([
 test('no prefix of a JSON reply is ever accepted', () => {
 	const anything = (value: unknown): Judged<unknown> => ({ ok: true, value });
 	fc.assert(
-		fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 }), fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), (object, cut) => {
-			const text = JSON.stringify(object);
-			expect(parseReply(text, anything)).toEqual({ ok: true, value: JSON.parse(text) });
-			expect(parseReply(text.slice(0, Math.floor(text.length * cut)), anything).ok).toBe(false);
-		}),
+		fc.property(
+			fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 }),
+			fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+			(object, cut) => {
+				const text = JSON.stringify(object);
+				expect(parseReply(text, anything)).toEqual({ ok: true, value: JSON.parse(text) });
+				expect(parseReply(text.slice(0, Math.floor(text.length * cut)), anything).ok).toBe(false);
+			},
+		),
 		{ numRuns: 1000 },
 	);
 });

@@ -1,0 +1,132 @@
+import { ask, modelOf, orReason, roomFor, type Meter } from './ask';
+import { estimateTokens } from '../shared/ollama';
+import { readNumber } from './numbers';
+import { imageUnproven, partlyRead, unproven, unreadable, verdictOf } from './outcome';
+import { indexOf, type PageIndex } from './pageIndex';
+import { messagesFor, messagesForImage, piecesOf } from './prompt';
+import { prove } from './proof';
+import type { ExtractOptions, ExtractResult, Field, Reason } from './result';
+import type { Question, ValueKind } from './schema';
+import type { Opened } from './source';
+
+/** Reads a document into a person's own JSON Schema: the model answers, each leaf of its answer is proven. */
+export async function extractOwnSchema(
+	opened: Opened,
+	options: ExtractOptions,
+	question: Question<unknown>,
+	meter: Meter,
+	signal: AbortSignal | undefined,
+): Promise<ExtractResult> {
+	const model = modelOf(options);
+	const reasons: Reason[] = [];
+	const fields: Field[] = [];
+	let data: unknown;
+	if (opened.kind === 'image') {
+		data = await ask(question, messagesForImage(question, opened.bytes), model, meter, signal);
+		reasons.push(imageUnproven);
+		data = proveLeaves(data, '', (value, path) => {
+			fields.push({
+				path,
+				value,
+				origin: value === null ? null : 'model',
+				place: value === null ? null : 'model-only',
+			});
+			return value;
+		});
+	} else {
+		if (opened.kind === 'pdf' && opened.unusable !== null) throw unreadable(opened.document.fileName, opened.unusable);
+		const index = indexOf(opened.rows, opened.kind === 'text' ? opened.text : undefined);
+		const pieces = piecesOf(opened.rows, {
+			maxTokens: roomFor(question, model),
+			maxAmountRows: Number.POSITIVE_INFINITY,
+			count: estimateTokens,
+		});
+		for (const { text } of pieces) {
+			const answer = await orReason(ask(question, messagesFor(question, text), model, meter, signal), options, reasons);
+			if (answer === null) break;
+			data = data === undefined ? answer : merged(data, answer);
+		}
+		data = proveLeaves(data ?? null, '', (value, path) => {
+			const { field, kept } = proveLeaf(value, path, index, options, reasons);
+			fields.push(field);
+			return kept;
+		});
+		if (opened.kind === 'pdf' && opened.pagesLeftOut > 0) reasons.push(partlyRead(opened));
+	}
+	const judged = question.check(data);
+	if (!judged.ok) {
+		reasons.push({
+			code: 'schema',
+			message: `What could be proven does not fit the schema: ${judged.complaint} Complete it by hand.`,
+		});
+	}
+	return {
+		data,
+		fields,
+		checks: [],
+		verdict: verdictOf(
+			fields.some(({ value }) => value !== null),
+			reasons,
+		),
+		reasons,
+		document: opened.document,
+		usage: meter.usage(model.name),
+	};
+}
+
+type Leaf = string | number | boolean | null;
+
+function proveLeaf(
+	value: Leaf,
+	path: string,
+	index: PageIndex,
+	options: ExtractOptions,
+	reasons: Reason[],
+): { field: Field; kept: Leaf } {
+	if (value === null)
+		return { field: { path, value, origin: null, place: null, reason: 'not found in the document' }, kept: null };
+	const proof =
+		typeof value === 'boolean'
+			? ({ ok: false, reason: 'a yes or no stands nowhere on the page' } as const)
+			: kindsOf(value)
+					.map((kind) => prove(index, String(value), kind))
+					.reduce((a, b) => (a.ok ? a : b));
+	if (proof.ok) return { field: { path, value, origin: 'model', place: proof.place }, kept: value };
+	const entry = unproven(path, path, String(value), String(value), proof.reason, options, reasons);
+	const kept = entry.value === null ? null : value;
+	return { field: { path, ...entry, value: kept }, kept };
+}
+
+function kindsOf(value: string | number): ValueKind[] {
+	if (typeof value === 'number') return ['number'];
+	if (/^\d{4}-\d{2}-\d{2}$/.test(value)) return ['date', 'text'];
+	return ['text', 'identifier', ...(readNumber(value) === null ? [] : (['number'] as const))];
+}
+
+/** Walks data and replaces each leaf by what `leaf` returns for it and its dotted path. */
+function proveLeaves(data: unknown, path: string, leaf: (value: Leaf, path: string) => Leaf): unknown {
+	const below = (name: string | number) => (path === '' ? String(name) : `${path}.${name}`);
+	if (Array.isArray(data)) return data.map((one, at) => proveLeaves(one, below(at), leaf));
+	if (typeof data === 'object' && data !== null) {
+		return Object.fromEntries(Object.entries(data).map(([name, one]) => [name, proveLeaves(one, below(name), leaf)]));
+	}
+	return leaf(data as Leaf, path);
+}
+
+/** Answers for consecutive pieces: lists follow each other, and the first value found stays. */
+function merged(first: unknown, next: unknown): unknown {
+	if (Array.isArray(first) && Array.isArray(next)) return [...(first as unknown[]), ...(next as unknown[])];
+	if (isRecord(first) && isRecord(next)) {
+		return Object.fromEntries(
+			[...new Set([...Object.keys(first), ...Object.keys(next)])].map((name) => [
+				name,
+				merged(first[name], next[name]),
+			]),
+		);
+	}
+	return first === null || first === undefined || first === '' ? next : first;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
