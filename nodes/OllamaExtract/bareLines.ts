@@ -38,6 +38,8 @@ function lineOf(row: Row, conventions: Conventions): TableLine | null {
 	);
 	const total = amounts.at(-1);
 	if (total === undefined || others.some(({ text }) => (text.match(/\p{L}/gu)?.length ?? 0) > 12)) return null;
+	const spoken = spokenProduct(described, total, conventions);
+	if (spoken !== null) return { ...spoken, figures: { adjustments: [], priceQuantity: null }, position: null, optional: isOptional(described.text) };
 	const product = productOf(amounts);
 	const [alone] = total.could;
 	if (product === null && (amounts.length > 1 || total.could.length > 1 || alone === undefined)) return null;
@@ -58,6 +60,31 @@ function lineOf(row: Row, conventions: Conventions): TableLine | null {
 		figures: { adjustments: [], priceQuantity: null },
 		position: null,
 		optional: isOptional(described.text),
+	};
+}
+
+/** `Pose de bardage 32,5 m² à 48,00` beside its product: quantity and price stand in the text itself. */
+function spokenProduct(described: Cell, total: Amount, conventions: Conventions): Pick<TableLine, 'values'> | null {
+	const [quantity, price, ...more] = numbersIn(described.text, conventions.decimalMark)
+		.filter(({ percent }) => !percent)
+		.slice(-2)
+		.map(({ start, end, could }): Amount => ({ cell: described, start, end, could }));
+	if (quantity === undefined || price === undefined || more.length > 0) return null;
+	const between = /^\s*(\p{L}[\p{L}²³\d.]{0,9})?\s*(?:[x×*à]|de|au prix de|,)\s*$/iu.exec(described.text.slice(quantity.end, price.start));
+	const name = described.text.slice(0, quantity.start).replace(/[\s:(–-]+$/, '');
+	const product = productOf([quantity, price, total]);
+	if (between === null || product === null || (name.match(/\p{L}/gu)?.length ?? 0) < 3) return null;
+	const place = (amount: Amount, value: string) => foundIn(amount.cell, amount.start, amount.end, value);
+	const unit = between[1];
+	const unitStart = quantity.end + described.text.slice(quantity.end).indexOf(unit ?? '');
+	return {
+		values: {
+			description: foundIn(described, 0, name.length, name),
+			quantity: place(quantity, product.values.quantity),
+			unitPrice: place(price, product.values.price),
+			total: place(total, product.values.total),
+			...(unit === undefined || unit === 'x' ? {} : { unit: foundIn(described, unitStart, unitStart + unit.length, unit) }),
+		},
 	};
 }
 

@@ -155,13 +155,14 @@ function checkTaxes(data: CommercialDocument, figures: Figures): Check[] {
 		const byRate = sumOf(rates.map(({ base, rate }) => base.times(rate).div(100).round(2)));
 		const byLine = sumOf(rates.map(({ taxByLine }) => taxByLine));
 		const printed = new Big(data.totals.tax);
+		const agrees = (sum: Big) => equal(sum, printed) || (isCreditNote(data) && equal(sum.abs(), printed.abs()));
 		return [
 			{
 				rule: 'tax-rate',
 				path: 'totals.tax',
 				printed: data.totals.tax,
 				expected: money(byRate),
-				ok: equal(byRate, printed) || equal(byLine, printed),
+				ok: agrees(byRate) || agrees(byLine),
 				detail: `${rates.map(({ base, rate }) => `${base.toFixed()} x ${rate.toFixed()} %`).join(' + ')} = ${byRate.toFixed()}`,
 			},
 		];

@@ -180,7 +180,7 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	['unitPrice', /\bp\.? ?u\b|prix ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzelpreis|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/],
 	['unitPrice', /^(hourly rate|rate|taux horaire|cout|cost|kosten)( ht)?$/],
 	['vatRate', /\b(tva|t\.v\.a\.?|taux|ust|mwst|vat|tax(es)?|steuer(satz)?)\b/, /montant|total|betrag|amount|pri(x|ce)|preis|excl|incl|ohne|\bht\b|base|net/],
-	['total', /\b(totale?|montants?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/],
+	['total', /\b(totale?|montants?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|g-?preis|gp|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/],
 	['price', /^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|^(price|prix|preis)\b/],
 	['quantity', /\b(qte?s?|qtee?s?|quantites?|qty|quantity|menge|anzahl|nombre|nbre?|hours|heures)\b/],
 	['description', /\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars)\b/, /^(art[. ]|code|item (no|code|#))/],

@@ -46,8 +46,8 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 	const tables = readTables(rows, conventions);
 	const free = rows.flatMap((row) => withoutCells(row, tables.used));
 	const sites = sitesIn(free);
-	const { totals, taxes, ambiguous } = readTotals(free, sites, conventions);
-	const bare = tables.lines.length > 0 ? [] : readLinesWithoutHead(free, [totals.net, totals.gross], conventions);
+	const { totals, subtotals, taxes, ambiguous } = readTotals(free, sites, conventions);
+	const bare = tables.lines.length > 0 ? [] : readLinesWithoutHead(free, [totals.net, totals.gross, ...subtotals], conventions);
 	const lines = tables.lines.length > 0 ? tables.lines : bare;
 	const outside = adjustmentsAmongTotals(free, sites, conventions);
 	const settled = settle(lines, [...tables.adjustments, ...outside], totals.net);

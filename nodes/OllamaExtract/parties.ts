@@ -137,7 +137,7 @@ const postcode =
 const street =
 	/^\d+(?: ?(?:bis|ter))?[ ,]|(?:^|\s)(?:rue|avenue|av\.|bd|boulevard|chemin|allees?|place|impasse|route|quai|cours|lotissement|zone|za|zi|bp)\s|str(?:asse|aße|\.)|\b(?:street|road|drive|lane|avenue|weg|platz)\b/;
 const contact = /\b(?:contact|attn|att\.|a l'attention|ansprechpartner|z\.? ?hd\.?|service|phone|tel|fon|fax|mobile|portable)\b|\+\d\d|📞|✉|🌐|@|www\.|https?:/;
-const identifiers = /\b(?:siret|siren|rcs|r\.c\.s|ape|naf|capital|iban|rm \d|n° ?tva|tva intra|ust-?id|steuernr|decennale|rge)\b/;
+const identifiers = /\b(?:siret|siren|rcs|r\.c\.s|ape|naf|capital|iban|rm \d|n° ?tva|tva intra|ust-?id|steuer-?(?:nr|nummer)|decennale|rge)\b/;
 
 function isAbove(row: Row, body: Row | undefined): boolean {
 	return row.page === 1 && (body === undefined || body.page > 1 || row.top < body.top);

@@ -289,9 +289,13 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 			),
 		);
 	const amounts = (column: Column) => numbers(column).filter(({ printed }) => !printed.percent);
-	const totals = amounts('total').length > 0 ? amounts('total') : amounts('totalWithTax');
+	const headed = amounts('total').length > 0 ? amounts('total') : amounts('totalWithTax');
+	// Without a head for totals the figure that the line's own product confirms is its total.
+	const product = (total: Candidate) =>
+		amounts('quantity').some((q) => amounts('unitPrice').some((p) => holds(q.value, p.value, total.value, '1', discount)));
 	const inPercent = head.columns.some(({ column, head: title }) => column === 'discount' && title.includes('%'));
 	const discount = discountOf(cells.get('discount') ?? [], inPercent, conventions);
+	const totals = headed.length > 0 ? headed : amounts('other').filter(product);
 	const unitCell = cells.get('unit')?.[0];
 	const perUnit = unitCell === undefined ? null : /^(\d+)\s*(\p{L}.*)$/u.exec(unitCell.text.trim());
 	const chosen = chooseByArithmetic(amounts('quantity'), amounts('unitPrice'), totals, discount, perUnit?.[1] ?? null);

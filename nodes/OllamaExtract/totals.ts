@@ -1,8 +1,8 @@
 import Big from 'big.js';
 import { foundIn, numbersIn, type Ambiguous, type Conventions, type Found } from './found';
-import { folded } from './labels';
+import { folded, labelAt } from './labels';
 import { slicesAfter, type Site } from './labelled';
-import type { Row } from './layout';
+import type { Cell, Row } from './layout';
 
 export interface Totals {
 	readonly net?: Found;
@@ -12,6 +12,8 @@ export interface Totals {
 
 export interface TotalsReading {
 	readonly totals: Totals;
+	/** Sums of lines that are printed on the way to the net. */
+	readonly subtotals: readonly Found[];
 	/** Taxes by rate that are printed as rows of the totals: `TVA 20 % : 84,00 €`. */
 	readonly taxes: ReadonlyArray<{ readonly rate?: Found; readonly base?: Found; readonly amount?: Found }>;
 	readonly ambiguous: readonly Ambiguous[];
@@ -30,10 +32,15 @@ export function readTotals(rows: readonly Row[], sites: readonly Site[], convent
 		due: amountsOf(rows, sites, ['due'], conventions),
 		subtotal: amountsOf(rows, sites, ['subtotal'], conventions),
 	};
+	const across = sites.flatMap((site) => totalsAcross(site, conventions) ?? []);
 	const taxes = printed.tax.filter(({ rate }) => rate !== undefined);
 	const untaxed = rows.some(({ cells }) => cells.some(({ text }) => withoutTax.test(folded(text))));
 	const paid = sites.some(({ label, cell }) => label === 'other-amount' && /^(?:acompte|deja|avance|bereits|erhaltene|anzahlung|prepaid|paid|deposit)/.test(folded(cell.text)));
-	const strong = { net: printed.net, tax: printed.tax.map(({ amount }) => amount), gross: printed.gross };
+	const strong = {
+		net: [...printed.net, ...across.map(({ net }) => net)],
+		tax: [...printed.tax.map(({ amount }) => amount), ...across.map(({ tax }) => tax)],
+		gross: [...printed.gross, ...across.map(({ gross }) => gross)],
+	};
 	const weak = {
 		net: [...printed.total, ...printed.subtotal],
 		tax: [],
@@ -42,7 +49,7 @@ export function readTotals(rows: readonly Row[], sites: readonly Site[], convent
 	const sum =
 		sumOf(strong.net, strong.tax, strong.gross) ??
 		sumOf([...strong.net, ...weak.net], strong.tax, [...strong.gross, ...weak.gross]);
-	if (sum !== null) return { totals: sum, taxes, ambiguous: [] };
+	if (sum !== null) return { totals: sum, subtotals: printed.subtotal, taxes, ambiguous: [] };
 	const ambiguous: Ambiguous[] = [];
 	const one = (path: keyof Totals, found: readonly Found[]): Found | undefined => {
 		const values = [...new Map(found.map((each) => [new Big(each.value).toFixed(), each])).values()];
@@ -63,7 +70,7 @@ export function readTotals(rows: readonly Row[], sites: readonly Site[], convent
 		...present('tax', tax),
 		...present('gross', gross ?? (untaxed && strong.gross.length === 0 ? net : undefined)),
 	};
-	return { totals, taxes, ambiguous };
+	return { totals, subtotals: printed.subtotal, taxes, ambiguous };
 }
 
 /** The statements by which a French seller says that no tax is charged. */
@@ -82,8 +89,28 @@ function amountsOf(
 	return sites.filter(({ label }) => labels.includes(label)).flatMap((site) => amountAfter(rows, site, conventions) ?? []);
 }
 
+/** `TOTAL 1 260,00 126,00 1 386,00`: net, tax and gross under their columns, told by their sum. */
+function totalsAcross({ label, row, cellIndex }: Site, conventions: Conventions): Required<Totals> | undefined {
+	if (label !== 'total' && label !== 'gross' && label !== 'net') return undefined;
+	const amounts = amountsIn(row.cells.slice(cellIndex + 1), conventions);
+	const [net, tax, gross, ...more] = amounts;
+	if (net === undefined || tax === undefined || gross === undefined || more.length > 0) return undefined;
+	return new Big(net.value).plus(tax.value).eq(gross.value) ? { net, tax, gross } : undefined;
+}
+
+function amountsIn(cells: readonly Cell[], conventions: Conventions): Found[] {
+	return cells.flatMap((cell) => {
+		const numbers = numbersIn(cell.text, conventions.decimalMark).filter(({ percent }) => !percent);
+		return numbers.flatMap(({ start, end, could: [value, ...others] }) =>
+			value === undefined || others.length > 0 || !looksLikeMoney(cell.text, value) ? [] : [foundIn(cell, start, end, value)],
+		);
+	});
+}
+
 function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
-	if (isSentence(site)) return undefined;
+	const next = site.row.cells.findIndex(({ text }, index) => index > site.cellIndex && labelAt(text) !== null);
+	const beside = site.row.cells.slice(site.cellIndex + 1, next === -1 ? undefined : next);
+	if (isSentence(site) || amountsIn(beside, conventions).length > 1) return undefined;
 	for (const { cell, start, text } of slicesAfter(rows, site)) {
 		const numbers = numbersIn(text, conventions.decimalMark).filter(({ percent, could }) => !percent && could.length === 1);
 		const [only, ...more] = numbers;
