@@ -107,12 +107,14 @@ test('its types serve a strict TypeScript program', () => {
 		await extract({ text: '' }, { schema: 'devis', engine: 'magic' });
 		`,
 	);
+	// The program that the README shows.
+	writeFileSync(join(folder, 'readme.mts'), /^```ts\n([\s\S]+?)^```/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))![1]!);
 	const { stdout, status } = spawnSync(
 		process.execPath,
 		[
 			join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
 			...['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2023', '--module', 'nodenext'],
-			...['--resolveJsonModule', '--types', 'node', '--typeRoots', join(root, 'node_modules', '@types'), 'consumer.mts'],
+			...['--resolveJsonModule', '--types', 'node', '--typeRoots', join(root, 'node_modules', '@types'), 'consumer.mts', 'readme.mts'],
 		],
 		{ cwd: folder, encoding: 'utf8' },
 	);
