@@ -128,7 +128,7 @@ test('the quotes workflow keeps its id and name, finds files by itself, and keep
 		id: 'MXmDVXcHxkHXveOU',
 		name: '📄 Extraction Devis Signés - 100% Local',
 		active: true,
-		settings: { executionOrder: 'v1', saveDataSuccessExecution: 'none' },
+		settings: { executionOrder: 'v1', saveDataSuccessExecution: 'none', saveDataErrorExecution: 'none' },
 	});
 	expect(workflow.nodes.map(({ type }) => type)).toEqual(
 		expect.arrayContaining(['n8n-nodes-base.localFileTrigger', 'n8n-nodes-base.scheduleTrigger']),
