@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { IExecuteFunctions, ResolvedFilePath } from 'n8n-workflow';
+import { z } from 'zod';
 
 import { LocalAiError } from '../shared/errors';
 import type { OllamaServer } from '../shared/ollama';
@@ -31,7 +32,7 @@ export function operationOf(host: IExecuteFunctions, itemIndex: number): Operati
 
 /** What this item asks for. Rejects with LocalAiError, or with n8n's own error for an expression or binary field. */
 export async function extractRequest(host: IExecuteFunctions, itemIndex: number): Promise<ExtractRequest> {
-	const options = host.getNodeParameter('options', itemIndex, {}) as ExtractOptionValues;
+	const options = optionsOf(host, itemIndex, extractOptionValues);
 	const engine = oneOf(engines, host.getNodeParameter('engine', itemIndex), 'engine');
 	const server = engine === 'without-model' ? undefined : await ollamaServer(host, itemIndex, engine, options);
 	return {
@@ -56,18 +57,17 @@ export async function extractRequest(host: IExecuteFunctions, itemIndex: number)
 
 /** The move that this item asks for, both ends resolved and within n8n's file access rules. */
 export async function archiveRequest(host: IExecuteFunctions, itemIndex: number): Promise<ArchiveRequest> {
-	const options = host.getNodeParameter('options', itemIndex, {}) as { sha256?: string };
+	const { sha256 } = optionsOf(host, itemIndex, archiveOptionValues);
 	return {
 		from: await allowedEntry(host, textOf(host, itemIndex, 'filePath')),
 		folder: await allowedPath(host, archiveFolder(host, itemIndex)),
-		...given('sha256', options.sha256 || undefined),
+		...given('sha256', sha256 || undefined),
 	};
 }
 
 /** The folder that this item asks to look into, within n8n's file access rules. */
 export async function findRequest(host: IExecuteFunctions, itemIndex: number): Promise<FindRequest> {
-	const options = host.getNodeParameter('options', itemIndex, {}) as FindOptionValues;
-	const { extensions = '.pdf', fileName, sha256 = false, stillSeconds = 2 } = options;
+	const { extensions = '.pdf', fileName, sha256 = false, stillSeconds = 2 } = optionsOf(host, itemIndex, findOptionValues);
 	return {
 		folder: await allowedPath(host, textOf(host, itemIndex, 'folder')),
 		stillMs: stillSeconds * 1000,
@@ -80,25 +80,44 @@ export async function findRequest(host: IExecuteFunctions, itemIndex: number): P
 	};
 }
 
-interface FindOptionValues {
-	extensions?: string;
-	fileName?: string;
-	sha256?: boolean;
-	stillSeconds?: number;
-}
+const wholeFrom = (least: number) => z.coerce.number().int().min(least);
 
-interface ExtractOptionValues {
-	ignoreXml?: boolean;
-	includeEvidence?: boolean;
-	maxCalls?: number;
-	maxPages?: number;
-	maxReplyTokens?: number;
-	modelTimeoutSeconds?: number;
-	numCtx?: number;
-	password?: string;
-	readMemoryMiB?: number;
-	readTimeoutSeconds?: number;
-	unproven?: NonNullable<ExtractOptions['unproven']>;
+const extractOptionValues = z
+	.object({
+		ignoreXml: z.boolean(),
+		includeEvidence: z.boolean(),
+		maxCalls: wholeFrom(1),
+		maxPages: wholeFrom(1),
+		maxReplyTokens: wholeFrom(64),
+		modelTimeoutSeconds: z.coerce.number().positive(),
+		numCtx: wholeFrom(512),
+		password: z.string(),
+		readMemoryMiB: wholeFrom(200),
+		readTimeoutSeconds: z.coerce.number().positive(),
+		unproven: z.enum(['null', 'keep', 'fail']),
+	})
+	.partial();
+
+const archiveOptionValues = z.object({ sha256: z.string().regex(/^([0-9a-f]{64})?$/i, 'not 64 hexadecimal digits') }).partial();
+
+const findOptionValues = z
+	.object({
+		extensions: z.string(),
+		fileName: z.string(),
+		sha256: z.boolean(),
+		stillSeconds: z.coerce.number().nonnegative(),
+	})
+	.partial();
+
+/** The options that were chosen; an expression that gives nothing leaves its option out. */
+function optionsOf<Values>(host: IExecuteFunctions, itemIndex: number, values: z.ZodType<Values>): Values {
+	const chosen = host.getNodeParameter('options', itemIndex, {}) as object;
+	const { data, error } = values.safeParse(Object.fromEntries(Object.entries(chosen).filter(([, value]) => value != null)));
+	if (error === undefined) return data!;
+	const [{ path, message }] = error.issues as [z.core.$ZodIssue];
+	throw new LocalAiError('invalid-input', `The option "${path.join('.')}" cannot be used: ${message}.`, {
+		hint: 'Correct it, or check what its expression gives for this item.',
+	});
 }
 
 const engines = {
@@ -218,7 +237,7 @@ async function ollamaServer(
 	host: IExecuteFunctions,
 	itemIndex: number,
 	engine: 'automatic' | 'model-only',
-	{ modelTimeoutSeconds = 1800 }: ExtractOptionValues,
+	{ modelTimeoutSeconds = 1800 }: { readonly modelTimeoutSeconds?: number | undefined },
 ) {
 	if (host.getNode().credentials?.ollamaApi === undefined) {
 		if (engine === 'automatic') return undefined;

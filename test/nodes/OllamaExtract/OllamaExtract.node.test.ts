@@ -168,6 +168,20 @@ describe('engine', () => {
 		expect(error?.message).toContain(message);
 	});
 
+	test.each([
+		[{ numCtx: 'many' }, '"numCtx"'],
+		[{ maxCalls: 0 }, '"maxCalls"'],
+		[{ unproven: 'guess' }, '"unproven"'],
+	])('the option %j is refused by its name', async (options, message) => {
+		const { error } = await run({ parameters: { ...text, options } });
+		expect(error).toMatchObject({ message: expect.stringContaining(message), context: { itemIndex: 0 } });
+	});
+
+	test('an option whose expression gives nothing keeps its default', async () => {
+		const { status } = await run({ parameters: { ...text, options: { password: '={{ $json.none }}', maxPages: '={{ "3" }}' } } });
+		expect(status).toBe('success');
+	});
+
 	test('an operation that an expression made up is refused with the ones there are', async () => {
 		const { error } = await run({ parameters: { operation: '={{ "explode" }}' } });
 		expect(error).toMatchObject({ message: expect.stringContaining('explode'), description: expect.stringContaining('archive') });
