@@ -7,7 +7,7 @@ import { readEInvoice, type EInvoice } from './einvoice';
 import { readDate, readNumber } from './numbers';
 import { readFields, type PageReading } from './page';
 import { messagesFor, messagesForImage, piecesOf, tellingRows } from './prompt';
-import { imageUnproven, partlyRead, unproven, unreadable, verdictOf } from './outcome';
+import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './outcome';
 import { extractOwnSchema } from './ownSchema';
 import { indexOf, type PageIndex } from './pageIndex';
 import { proveHeader, proveLine, UsedPlaces, type Proof } from './proof';
@@ -216,8 +216,9 @@ function acceptAnswer(
 	reasons: Reason[],
 ): void {
 	const accept = (path: string, label: string, printed: string, kind: ValueKind, proof: Proof): Entry => {
-		if (proof.ok) return { value: proof.value, origin: 'model', place: proof.place };
-		return unproven(path, label, printed, normalised(printed, kind), proof.reason, options, reasons);
+		if (proof.ok && proof.sure) return { value: proof.value, origin: 'model', place: proof.place };
+		const why = proof.ok ? severalReadings(proof.place) : proof.reason;
+		return unproven(path, label, printed, normalised(printed, kind), why, options, reasons);
 	};
 	const name = (path: HeaderFieldPath) => draft.value(path) ?? answer.header.get(path);
 	const parties = { seller: name('seller.name'), buyer: name('buyer.name') };

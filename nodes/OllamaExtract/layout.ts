@@ -45,26 +45,6 @@ export function rowsOf(page: Page): Row[] {
 	return rows.sort((a, b) => a.top - b.top || a.cells[0]!.left - b.cells[0]!.left);
 }
 
-/** The rows of plain text, one a line: cells stand apart by a tab or two spaces, places are offsets in `text`. */
-export function rowsOfText(text: string): Row[] {
-	const rows: Row[] = [];
-	let offset = 0;
-	for (const [index, line] of text.split('\n').entries()) {
-		const cells = [...line.matchAll(/\S+(?:[^\S\t]\S+)*/g)].map((match): Cell => {
-			const left = match.index;
-			const words = [...match[0].matchAll(/\S+/g)].map((word) => ({
-				text: word[0],
-				start: word.index,
-				place: { offset: offset + left + word.index, quote: word[0] },
-			}));
-			return { text: match[0], left, right: left + match[0].length, bold: false, words };
-		});
-		if (cells.length > 0) rows.push({ page: 1, top: index, bottom: index + 1, cells });
-		offset += line.length + 1;
-	}
-	return rows;
-}
-
 /** A word as it is drawn. `em` is its font size, the unit of every distance below. */
 interface Glyphs {
 	readonly text: string;

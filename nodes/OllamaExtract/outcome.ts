@@ -31,6 +31,11 @@ export function unproven(
 	}
 }
 
+/** Why a printed value that can be read in several ways proves none of them. */
+export function severalReadings(place: Exclude<Entry['place'], null | 'model-only'>): string {
+	return `"${place.quote}" can be read in more than one way`;
+}
+
 /** An image bears nothing out: whatever was read from it is for a person to compare. */
 export const imageUnproven: Reason = {
 	code: 'image-unproven',

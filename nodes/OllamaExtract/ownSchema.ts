@@ -1,7 +1,7 @@
 import { ask, modelOf, orReason, roomFor, type Meter } from './ask';
 import { estimateTokens } from '../shared/ollama';
 import { readNumber } from './numbers';
-import { imageUnproven, partlyRead, unproven, unreadable, verdictOf } from './outcome';
+import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './outcome';
 import { indexOf, type PageIndex } from './pageIndex';
 import { messagesFor, messagesForImage, piecesOf } from './prompt';
 import { prove } from './proof';
@@ -91,8 +91,9 @@ function proveLeaf(
 			: kindsOf(value)
 					.map((kind) => prove(index, String(value), kind))
 					.reduce((a, b) => (a.ok ? a : b));
-	if (proof.ok) return { field: { path, value, origin: 'model', place: proof.place }, kept: value };
-	const entry = unproven(path, path, String(value), String(value), proof.reason, options, reasons);
+	if (proof.ok && proof.sure) return { field: { path, value, origin: 'model', place: proof.place }, kept: value };
+	const why = proof.ok ? severalReadings(proof.place) : proof.reason;
+	const entry = unproven(path, path, String(value), String(value), why, options, reasons);
 	const kept = entry.value === null ? null : value;
 	return { field: { path, ...entry, value: kept }, kept };
 }

@@ -1,15 +1,7 @@
 import Big from 'big.js';
+import { conventionsOf } from './found';
 import type { Cell, Row, SourcePlace, Word } from './layout';
-import {
-	dateOrderOf,
-	datesIn,
-	decimalMarkOf,
-	readCurrency,
-	readDate,
-	readNumber,
-	type DateOrder,
-	type DecimalMark,
-} from './numbers';
+import { datesIn, readCurrency, readDate, readNumber, type DateOrder, type DecimalMark } from './numbers';
 import type { ValueKind } from './schema';
 
 /** The rows of a document, prepared for looking values up. */
@@ -21,14 +13,7 @@ export interface PageIndex {
 
 /** Prepares rows; `text` is the whole source when it is plain text, so that quotes are cut from it unchanged. */
 export function indexOf(rows: readonly Row[], text?: string): PageIndex {
-	const cells = rows.flatMap((row) => row.cells).filter((cell) => /\d/.test(cell.text));
-	const decimalMark = decimalMarkOf(
-		cells.flatMap((cell) => cell.words.filter((word) => /\d/.test(word.text)).map((word) => bare(word.text))),
-	);
-	const dateOrder = dateOrderOf(
-		cells.map((cell) => cell.text),
-		'fr',
-	);
+	const { decimalMark, dateOrder } = conventionsOf(rows);
 	return {
 		rows: rows.map((row, at) => indexRow(row, at, decimalMark, dateOrder, text)),
 		decimalMark,
@@ -49,6 +34,8 @@ export interface Span {
 export interface Match extends Span {
 	readonly value: string;
 	readonly place: SourcePlace;
+	/** False when what is printed could as well be another value: `03/04/2026`, `1.234`. */
+	readonly sure: boolean;
 }
 
 /** A cell, prepared. */
@@ -92,7 +79,15 @@ function indexRow(
 		const dates = (figures ? datesIn(plain, order) : []).flatMap(({ start, end, reading }): Match[] => {
 			const { from, to } = wordsAt(starts, start, end);
 			const values = reading.kind === 'date' ? [reading.value] : reading.could;
-			return values.map((value) => ({ row: at, cell: cellAt, from, to, value, place: place(from, to) }));
+			return values.map((value) => ({
+				row: at,
+				cell: cellAt,
+				from,
+				to,
+				value,
+				place: place(from, to),
+				sure: values.length === 1,
+			}));
 		});
 		return { cell, plain, starts, solid: solidOf(plain), numbers, dates };
 	});
@@ -119,7 +114,8 @@ function numberMatches(
 		}
 		if (longest === undefined) continue;
 		const { to, values } = longest;
-		for (const value of values) found.push({ row, cell, from, to, value, place: place(from, to) });
+		const sure = values.length === 1;
+		for (const value of values) found.push({ row, cell, from, to, value, place: place(from, to), sure });
 		from = to - 1;
 	}
 	return found;
@@ -161,7 +157,9 @@ export function matches(index: PageIndex, printed: string, kind: ValueKind): Mat
 			if (code === null) return [];
 			return everyCell(index, ({ cell }, row, at) =>
 				cell.words.flatMap((word, from): Match[] =>
-					currencyIn(word.text) === code ? [{ row, cell: at, from, to: from + 1, value: code, place: word.place }] : [],
+					currencyIn(word.text) === code
+						? [{ row, cell: at, from, to: from + 1, value: code, place: word.place, sure: true }]
+						: [],
 				),
 			);
 		}
@@ -184,7 +182,7 @@ export function textMatches(index: PageIndex, printed: string): Match[] {
 			const words = cell.words.slice(from, to);
 			const wholeWords = start === starts[from] && end === starts[to - 1]! + normal(words.at(-1)!.text).length;
 			const value = wholeWords ? words.map(({ text }) => text).join(' ') : plain.slice(start, end);
-			found.push({ row, cell: at, from, to, value, place: placeOf(cell, from, to, undefined) });
+			found.push({ row, cell: at, from, to, value, place: placeOf(cell, from, to, undefined), sure: true });
 		}
 		return found;
 	});
@@ -212,7 +210,7 @@ function identifierMatches(index: PageIndex, printed: string): Match[] {
 			for (let to = from + 1; to <= parts.length && joined.length < wanted.length; to++) {
 				joined += parts[to - 1]!;
 				if (joined !== wanted) continue;
-				found.push({ row, cell: at, from, to, value: wanted, place: placeOf(cell, from, to, undefined) });
+				found.push({ row, cell: at, from, to, value: wanted, place: placeOf(cell, from, to, undefined), sure: true });
 			}
 		}
 		return found;

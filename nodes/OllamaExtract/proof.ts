@@ -19,6 +19,8 @@ import type { HeaderFieldPath, ValueKind } from './schema';
 export interface Proven {
 	readonly value: string;
 	readonly place: SourcePlace;
+	/** False when what is printed could as well be another value: `03/04/2026`, `1.234`. */
+	readonly sure: boolean;
 }
 
 /** A value with its proof, or why there is none. */
@@ -55,14 +57,13 @@ export function proveHeader(
 	}));
 	const standing = scored.filter((one) => one.rival === 0 || one.own >= one.rival);
 	if (standing.length === 0) return refused(`"${printed}" is on the page, but as another field`);
-	const best = standing.reduce((a, b) => (b.own > a.own ? b : a));
-	return { ok: true, value: best.match.value, place: best.match.place };
+	return asProof(standing.reduce((a, b) => (b.own > a.own ? b : a)).match);
 }
 
 /** Finds a value of a person's own schema on the page, wherever it stands. */
 export function prove(index: PageIndex, printed: string, kind: ValueKind): Proof {
 	const [first] = matches(index, printed, kind);
-	return first ? { ok: true, value: first.value, place: first.place } : refused(`"${printed}" is not on the page`);
+	return first ? asProof(first) : refused(`"${printed}" is not on the page`);
 }
 
 export type LineProof = Partial<Record<keyof DocumentLine, Proof>>;
@@ -127,7 +128,7 @@ function attempt(
 	taken.add(anchor);
 	const spans: Span[] = [anchor];
 	const proof: LineProof = {};
-	if (line.description !== undefined) proof.description = { ok: true, value: anchor.value, place: anchor.place };
+	if (line.description !== undefined) proof.description = asProof(anchor);
 	// The total first: it is the figure that the others must not take.
 	for (const name of ['total', 'unitPrice', 'quantity', 'vatRate'] as const) {
 		const printed = line[name];
@@ -137,7 +138,7 @@ function attempt(
 		if (choice === undefined) {
 			const rate = name === 'vatRate' ? onlyRate(index, printed) : undefined;
 			if (rate !== undefined) {
-				proof[name] = { ok: true, value: rate.value, place: rate.place };
+				proof[name] = asProof(rate);
 				continue;
 			}
 			proof[name] = refused(`"${printed}" does not stand with this line`);
@@ -145,7 +146,7 @@ function attempt(
 		}
 		taken.add(choice);
 		spans.push(choice);
-		proof[name] = { ok: true, value: choice.value, place: choice.place };
+		proof[name] = asProof(choice);
 	}
 	if (line.unit !== undefined) proof.unit = proveUnit(index, line.unit, anchor);
 	const proven = Object.values(proof).filter(({ ok }) => ok).length;
@@ -169,7 +170,7 @@ function proveUnit(index: PageIndex, unit: string, anchor: Match): Proof {
 	const beside = textMatches({ ...index, rows: [index.rows[anchor.row]!] }, unit).find(
 		({ cell, from, to }) => cell !== anchor.cell || to <= anchor.from || from >= anchor.to,
 	);
-	if (beside) return { ok: true, value: beside.value, place: beside.place };
+	if (beside) return asProof(beside);
 	// `12h`: the unit touches its quantity.
 	const glued = index.rows[anchor.row]!.cells.flatMap(({ cell }) => cell.words).find(
 		({ text }) =>
@@ -178,7 +179,9 @@ function proveUnit(index: PageIndex, unit: string, anchor: Match): Proof {
 				.toLowerCase()
 				.replace(/^[\d.,]+/, '') === normal(unit).toLowerCase(),
 	);
-	return glued ? { ok: true, value: unit, place: glued.place } : refused(`"${unit}" does not stand with this line`);
+	return glued
+		? { ok: true, value: unit, place: glued.place, sure: true }
+		: refused(`"${unit}" does not stand with this line`);
 }
 
 /** The numbers on the anchor's row, and on a neighbouring row that carries nothing under the description. */
@@ -318,6 +321,10 @@ function textMatchesIn(plain: string, name: string): boolean {
 function isLabel(text: string, pattern: RegExp): boolean {
 	const rest = text.replace(/\d+(?:[.,]\d+)?\s*%/g, '');
 	return rest.length <= 40 && !/\d/.test(rest) && pattern.test(rest);
+}
+
+function asProof({ value, place, sure }: Match): Proof {
+	return { ok: true, value, place, sure };
 }
 
 function refused(reason: string): Proof {

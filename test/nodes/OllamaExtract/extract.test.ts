@@ -169,6 +169,21 @@ test('orders on the page change nothing', async () => {
 	expect(honest.data).toEqual((await extract({ text: devis }, withModel(scripted(answer).chat))).data);
 });
 
+test('a date that can be read in two ways is not settled by a model', async () => {
+	const text =
+		'Invoice number A-7    Date: 03/04/2026\nThe price of your order and the delivery to your address    120.00';
+	const { data, verdict, reasons } = await extract(
+		{ text },
+		withModel(scripted({ number: 'A-7', date: '2026-04-03', lines: [] }).chat),
+	);
+	expect([data.date, verdict]).toEqual([null, 'review']);
+	expect(reasons).toContainEqual({
+		code: 'unproven-value',
+		path: 'date',
+		message: expect.stringContaining('"03/04/2026" can be read in more than one way'),
+	});
+});
+
 test('printed arithmetic that is false is flagged and never mended', async () => {
 	const text = devis.replace('1 311,00 €', '1 321,00 €');
 	const { data, checks, verdict, reasons } = await extract(

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import { rowsOf, rowsOfText, type Row } from '../../../nodes/OllamaExtract/layout';
+import { rowsOf, type Row } from '../../../nodes/OllamaExtract/layout';
 import type { Page, Run } from '../../../nodes/OllamaExtract/pdf';
 
 /** Text set at x and baseline y in a face of average width; `x` is the right edge where `align` says so. */
@@ -189,17 +189,5 @@ describe('whatever stands on a page', () => {
 				expect(texts(rowsOf(page(moved)))).toEqual(texts(rowsOf(page(runs))));
 			}),
 		);
-	});
-});
-
-describe('plain text', () => {
-	test('cells stand apart by tabs or two spaces, places are offsets', () => {
-		const text = 'Devis 12\n\nPose de parquet   20 m²\t900,00\r\n';
-		const rows = rowsOfText(text);
-		expect(texts(rows)).toEqual([['Devis 12'], ['Pose de parquet', '20 m²', '900,00']]);
-		const words = rows.flatMap(({ cells }) => cells.flatMap((cell) => [...cell.words]));
-		for (const { text: word, place } of words) {
-			expect('offset' in place && text.slice(place.offset, place.offset + place.quote.length)).toBe(word);
-		}
 	});
 });
