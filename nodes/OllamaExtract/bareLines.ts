@@ -28,8 +28,11 @@ interface Amount {
 }
 
 function lineOf(row: Row, conventions: Conventions): TableLine | null {
-	const [described, ...others] = row.cells;
-	if (described === undefined || (described.text.match(/\p{L}/gu)?.length ?? 0) < 3) return null;
+	const described = row.cells.find(({ text }) => (text.match(/\p{L}/gu)?.length ?? 0) >= 3);
+	if (described === undefined) return null;
+	const before = row.cells.slice(0, row.cells.indexOf(described));
+	const others = row.cells.filter((cell) => cell !== described);
+	if (before.length > 1 || before.some(({ text }) => !/^\d/.test(text))) return null;
 	if (labelAt(described.text) !== null) return null;
 	const amounts = others.flatMap((cell): Amount[] =>
 		numbersIn(cell.text, conventions.decimalMark)

@@ -58,14 +58,22 @@ export function compareWithXml(xmlData: CommercialDocument, page: PageReading): 
 	const lines = xmlData.lines.flatMap((line, index) => {
 		const printed = page.lines[index] ?? {};
 		const { adjustments = [], discountPercent = null } = page.lineFigures[index] ?? {};
-		const discounted = adjustments.length > 0 || discountPercent !== null;
+		const takenOff = isTakenOffBelow(line.total, printed.total, page.adjustments);
+		const discounted = adjustments.length > 0 || discountPercent !== null || takenOff;
 		return lineValues.flatMap(([key, compare]) =>
-			discounted && key === 'unitPrice'
+			(discounted && key === 'unitPrice') || (takenOff && key === 'total')
 				? []
 				: compareValues(`lines.${index}.${key}`, line[key], printed[key], compare, signs),
 		);
 	});
 	return [...checks, ...lines];
+}
+
+/** A page may print a line before its discount and the discount in a row of its own, where the XML has the rest. */
+function isTakenOffBelow(xml: string | null, printed: Found | undefined, adjustments: readonly Found[]): boolean {
+	if (xml === null || printed === undefined) return false;
+	const difference = new Big(xml).minus(printed.value);
+	return !difference.eq(0) && adjustments.some(({ value }) => difference.eq(value));
 }
 
 const halfCent = new Big('0.005');

@@ -2,6 +2,7 @@ import Big from 'big.js';
 import { readLinesWithoutHead } from './bareLines';
 import { conventionsOf, foundIn, rejoined, type Ambiguous, type Conventions, type Found } from './found';
 import { sitesIn, slicesAfter, type Site } from './labelled';
+import { readLabelledLines } from './labelledLines';
 import { labelAt, type Label } from './labels';
 import type { Cell, Row } from './layout';
 import { datesIn, readCurrency, readDate } from './numbers';
@@ -44,11 +45,13 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 	const rows = printed.map(rejoined);
 	const conventions = conventionsOf(rows);
 	const tables = readTables(rows, conventions);
-	const free = rows.flatMap((row) => withoutCells(row, tables.used));
+	const form = tables.lines.length > 0 ? { lines: [], used: new Set<Cell>() } : readLabelledLines(rows, conventions);
+	const free = rows.flatMap((row) => withoutCells(row, new Set([...tables.used, ...form.used])));
 	const sites = sitesIn(free);
 	const { totals, subtotals, taxes, ambiguous } = readTotals(free, sites, conventions);
-	const bare = tables.lines.length > 0 ? [] : readLinesWithoutHead(free, [totals.net, totals.gross, ...subtotals], conventions);
-	const lines = tables.lines.length > 0 ? tables.lines : bare;
+	const headed = tables.lines.length > 0 ? tables.lines : form.lines;
+	const lines =
+		headed.length > 0 ? headed : readLinesWithoutHead(free, [totals.net, totals.gross, ...subtotals], conventions);
 	const outside = adjustmentsAmongTotals(free, sites, conventions);
 	const settled = settle(lines, [...tables.adjustments, ...outside], totals.net);
 	const header = {
@@ -162,7 +165,7 @@ function datePlaced(rows: readonly Row[], conventions: Conventions): Found | und
 	for (const { cells } of rows) {
 		for (const cell of cells) {
 			if (/bon pour|signature|accord/i.test(cell.text)) return unique(found);
-			const match = /^(?:fait )?(?:à |a )?\p{Lu}[\p{L}' -]{1,30},? (?:le|den|am) (?=\S)/u.exec(cell.text);
+			const match = /^(?:(?:[Ff]ait )?[àÀ] \p{Lu}[\p{L}' -]{1,30},?|\p{Lu}[\p{L}' -]{1,30},) (?:le|den|am) (?=\S)/u.exec(cell.text);
 			const [date] = match === null ? [] : datesIn(cell.text.slice(match[0].length), conventions.dateOrder);
 			if (match === null || date?.start !== 0 || date.reading.kind === 'ambiguous') continue;
 			found.push(foundIn(cell, match[0].length, match[0].length + date.end, date.reading.value));
@@ -210,7 +213,7 @@ function currencyIn(rows: readonly Row[]): Found | undefined {
 }
 
 const statedCurrency =
-	/(?:€|£|\$)(?=[ \u00a0\u202f]?[-−]?\d)|(?<=\d[ \u00a0\u202f]?)(?:€|£|\$|(?:EUR|CHF|USD|GBP|[Ee]uros?)(?!\p{L}))|(?<=[(/:] ?|^|(?:in|en|devise ?:|currency ?:|währung ?:) )(?:€|£|EUR|CHF|USD|GBP|[Ee]uros?)(?=[)\s]|$)|(?<!\p{L})(?:EUR|CHF|USD|GBP)(?=[ \u00a0]?\d)/giu;
+	/(?:€|£|\$)(?=[ \u00a0\u202f]?[-−]?\d)|(?<=\d[ \u00a0\u202f]?)(?:€|£|\$|[Ee]uros?(?!\p{L}))|(?<=[(/:] ?|^|in |en )(?:€|£|[Ee]uros?)(?=[)\s]|$)|(?<!\p{L})(?:EUR|CHF|USD|GBP)(?!\p{L})/gu;
 
 /** Discounts and charges printed between the first and the last of the totals. */
 function adjustmentsAmongTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): Adjustment[] {

@@ -212,9 +212,10 @@ const legalForm = /(?:^|\s)(?:SARL|SAS|SASU|EURL|SA|EI|EIRL|SCOP|SNC|SCI|GmbH|AG
 /** `Bei Spiel GmbH · Ecke 12 · 12345 Stadthausen`: the sender in one line, as above an envelope's window. */
 function senderLine(rows: readonly Row[]): { row: Row; name: Found } | undefined {
 	for (const row of rows) {
-		const text = row.cells.map((cell) => cell.text).join(' ');
+		const text = row.cells.map((cell) => cell.text).join('  ');
 		const parts = text.split(/\s+[·●•|–-]\s+|\s{2,}/u);
-		if (parts.length < 3 || parts.length > 6 || !parts.slice(1).some((part) => postcode.test(` ${part}`))) continue;
+		const marked = /\s[·●•|–-]\s/u.test(text) || street.test(folded(parts[1] ?? ''));
+		if (!marked || parts.length < 3 || parts.length > 6 || !parts.slice(1).some((part) => postcode.test(` ${part}`))) continue;
 		const [name = ''] = parts;
 		const [cell] = row.cells;
 		if (cell !== undefined && isName(name) && cell.text.startsWith(name)) return { row, name: foundIn(cell, 0, name.length, name) };
@@ -226,7 +227,7 @@ function isName(text: string): boolean {
 	const plain = folded(text).trim();
 	if ((plain.match(/\p{L}/gu)?.length ?? 0) < 2 || plain.length > 70 || /[:;?!]|\d{4}|€/.test(plain)) return false;
 	if (/^(?:devis|facture|avoir|invoice|rechnung|quote|quotation|angebot|page|date|objet|ref|logo|bonjour|madame,|monsieur,)(?![\p{L}])/u.test(plain)) return false;
-	if (/^(?:france|deutschland|germany|belgique|suisse|luxembourg|espagne|spain|osterreich|united kingdom|united states.*)$/.test(plain)) return false;
+	if (/^(?:france|deutschland|germany|belgique|suisse|luxembourg|espagne|spain|osterreich|herrn?|frau|firma|madame|monsieur|m\.|mme|united kingdom|united states.*)$/.test(plain)) return false;
 	return !street.test(plain) && !postcode.test(text) && !contact.test(plain) && !identifiers.test(plain) && labelAt(text) === null;
 }
 

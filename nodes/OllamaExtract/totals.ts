@@ -151,7 +151,8 @@ function taxesOf(rows: readonly Row[], sites: readonly Site[], conventions: Conv
 						})),
 				);
 			const numbers = read(sameRow).length > 0 ? read(sameRow) : read(slices.slice(0, 1));
-			const rates = numbers.filter(({ percent }) => percent).map(({ found }) => found);
+			const announced = read([{ cell: site.cell, start: 0, text: site.cell.text.slice(0, site.end) }]);
+			const rates = [...announced, ...numbers].filter(({ percent }) => percent).map(({ found }) => found);
 			const amounts = numbers.filter(({ percent }) => !percent).map(({ found }) => found);
 			const amount = amounts.at(-1);
 			if (amount === undefined || amounts.length > 2 || rates.length > 1) return [];

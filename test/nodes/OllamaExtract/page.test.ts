@@ -112,6 +112,11 @@ describe('dates of the document', () => {
 		expect(found(text, 'date')).toBe('2026-11-22');
 	});
 
+	test('the date of a visit is not the date of the devis', () => {
+		expect(found('Visite effectuée le 02/05/2026\nDevis du 12/05/2026', 'date')).toBe('2026-05-12');
+		expect(found('Visite effectuée le 02/05/2026', 'date')).toBeUndefined();
+	});
+
 	test('a date that could be read two ways is absent', () => {
 		expect(found('Invoice number: 7\nInvoice date: 03/04/2026\nPlease pay by bank transfer', 'date', 'invoice')).toBeUndefined();
 		expect(found('Invoice number: 7\nInvoice date: 03/04/2026\nDue date: 30/04/2026', 'date', 'invoice')).toBe('2026-04-03');
@@ -127,6 +132,13 @@ describe('totals', () => {
 	test('the amount due after a deposit is not the gross', () => {
 		const text = 'Total HT     100,00 €\nTVA 20 %     20,00 €\nTotal TTC     120,00 €\nAcompte     50,00 €\nNet à payer     70,00 €';
 		expect(found(text, 'totals.gross')).toBe('120.00');
+	});
+
+	test('a row of totals under the columns is told by its sum, or not at all', () => {
+		const table = 'Désignation     Total HT     TVA     Total TTC\nToiture     780,00     78,00     858,00\n';
+		const { header } = read(`${table}TOTAL     780,00     78,00     858,00`);
+		expect([header['totals.net']?.value, header['totals.tax']?.value, header['totals.gross']?.value]).toEqual(['780.00', '78.00', '858.00']);
+		expect(read(`${table}TOTAL     780,00     79,00     858,00`).header['totals.gross']).toBeUndefined();
 	});
 
 	test('contradicting totals are ambiguous, none of them chosen', () => {
@@ -172,6 +184,31 @@ describe('lines', () => {
 		expect(loose.lines).toEqual([]);
 		const proven = read('Dépose     150,00 €\nPose de la porte     350,00 €\nTotal     500,00 €\nTVA non applicable');
 		expect(proven.lines.map(({ total }) => total?.value)).toEqual(['150.00', '350.00']);
+	});
+
+	test('quantity and price inside the text are read when their product is the amount', () => {
+		const { lines } = read('Pose de bardage 32,5 m2 à 48,00     1 560,00\nTotal HT     1 560,00 €\nTotal TTC     1 560,00 €');
+		expect(lines.map((line) => [line.description?.value, line.quantity?.value, line.unit?.value, line.unitPrice?.value])).toEqual([
+			['Pose de bardage', '32.5', 'm2', '48.00'],
+		]);
+	});
+
+	test('lines printed as a form are lines', () => {
+		const one = (name: string, price: string) => `Désignation : ${name}\nQuantité : 2\nPrix unitaire : ${price} €\nTotal : ${Number(price) * 2},00 €`;
+		const reading = read(`${one('Taille de haie', '40')}\n${one('Tonte', '30')}\nTotal HT : 140,00 €\nTVA 20 % : 28,00 €\nTotal TTC : 168,00 €`);
+		expect(reading.lines.map(({ description, total }) => [description?.value, total?.value])).toEqual([
+			['Taille de haie', '80.00'],
+			['Tonte', '60.00'],
+		]);
+		expect(reading.header['totals.net']?.value).toBe('140.00');
+	});
+
+	test('a column whose head says nothing lends its figures to no other', () => {
+		const { lines } = read(
+			'Désignation     Poids     PU HT     Total HT\nSable             40      12,00     36,00\nTotal HT                            36,00',
+		);
+		expect(lines[0]?.quantity).toBeUndefined();
+		expect(lines[0]?.total?.value).toBe('36.00');
 	});
 
 	test('text that gives orders is text', () => {
