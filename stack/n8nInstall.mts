@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { LocalAiError } from '../nodes/shared/errors.ts';
 import { lock } from './lock.mts';
@@ -14,7 +14,8 @@ export interface InstallWatch {
 }
 
 const neededBytes = 4 * 1024 ** 3;
-const topLevelPackages = 1020;
+/** Folders directly below node_modules, scopes opened, when this version is whole. */
+const topLevelPackages = 1417;
 
 /**
  * The folder whose node_modules hold n8n, installed from npm when it is not there yet. An installation that was cut
@@ -46,9 +47,8 @@ async function install(folder: string, { say, signal }: InstallWatch): Promise<v
 	writeFileSync(join(folder, 'package.json'), `{"private":true,"dependencies":{"n8n":"${n8nVersion}"}}\n`);
 	const startedAt = performance.now();
 	const progress = setInterval(() => {
-		const modules = join(folder, 'node_modules');
-		const share = existsSync(modules) ? Math.min(99, Math.round((100 * readdirSync(modules).length) / topLevelPackages)) : 0;
-		say(`  n8n: about ${share} % after ${Math.round((performance.now() - startedAt) / 1000)} s`);
+		const seconds = Math.round((performance.now() - startedAt) / 1000);
+		say(`  n8n: ${packagesIn(join(folder, 'node_modules'))} of about ${topLevelPackages} packages after ${seconds} s`);
 	}, 20_000);
 	try {
 		await npm(
@@ -63,6 +63,11 @@ async function install(folder: string, { say, signal }: InstallWatch): Promise<v
 	throw new LocalAiError('tool-failed', `npm ended well, yet packages of n8n are missing in ${folder}.`, {
 		hint: 'Start again: the installation goes on from there.',
 	});
+}
+
+/** Those already unpacked: npm makes all folders first. */
+function packagesIn(modules: string): number {
+	return globSync(['*/package.json', '@*/*/package.json'], { cwd: modules }).length;
 }
 
 /** Complete: npm's own record of the tree, written as its last act, names n8n and every package in it is there. */
@@ -88,7 +93,7 @@ async function npm(args: string[], cwd: string, signal: AbortSignal): Promise<vo
 		const child = spawn('npm', args, {
 			cwd,
 			signal,
-			stdio: ['ignore', 'inherit', 'pipe'],
+			stdio: ['ignore', 'ignore', 'pipe'],
 			env: { ...process.env, PATH: [...path, dirname(process.execPath)].join(delimiter) },
 		});
 		child.stderr.on('data', (data: Buffer) => words.push(data.toString()));

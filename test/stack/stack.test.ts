@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import { readFileSync, readdirSync, readlinkSync, rmSync, statSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from 'pg';
+
+import { identify } from '../../stack/leftovers.mts';
+import { type TestStack, runStart, startStack } from '../support/stack';
+
+const workflowId = 'MXmDVXcHxkHXveOU';
+const names = ['n8n-main', 'n8n-worker-1', 'n8n-worker-2', 'postgres', 'redis'];
+
+jest.setTimeout(300_000);
+
+let stack: TestStack;
+beforeAll(async () => void (stack = await startStack()));
+afterAll(() => stack?.remove());
+
+const n8n = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+	const { editorUrl, apiKeyFile } = stack.facts();
+	const response = await fetch(`${editorUrl}/api/v1${path}`, {
+		method,
+		headers: { 'X-N8N-API-KEY': readFileSync(apiKeyFile, 'utf8').trim(), 'Content-Type': 'application/json' },
+		body: body === undefined ? undefined : JSON.stringify(body),
+	});
+	if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+	return (await response.json()) as T;
+};
+
+const query = async (sql: string) => {
+	const client = new Client({ connectionString: stack.facts().databaseUrl });
+	await client.connect();
+	const { rows } = await client.query<Record<string, unknown>>(sql);
+	await client.end();
+	return rows;
+};
+
+const pids = () => stack.facts().processes.map(({ pid }) => pid);
+
+/** The listening addresses of a process, as /proc/net/tcp writes them. */
+const listening = (pid: number) => {
+	const inodes = readdirSync(`/proc/${pid}/fd`).map((fd) => {
+		try {
+			return /^socket:\[(\d+)\]/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+		} catch {
+			return undefined;
+		}
+	});
+	return ['tcp', 'tcp6'].flatMap((table) =>
+		readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
+			.split('\n')
+			.slice(1)
+			.map((line) => line.trim().split(/\s+/))
+			.filter(([, , , state, , , , , , inode]) => state === '0A' && inodes.includes(inode))
+			.map(([, address]) => address!.split(':')[0]!),
+	);
+};
+
+test('a first start gives n8n in queue mode with two workers, its owner, and a published workflow', async () => {
+	const facts = stack.facts();
+	expect(facts.mode).toBe('queue');
+	expect(facts.processes.map(({ name }) => name).sort()).toEqual(names);
+	const login = await fetch(`${facts.editorUrl}/rest/login`, {
+		method: 'POST',
+		headers: { 'Content-Type': 'application/json' },
+		body: JSON.stringify({ emailOrLdapLoginId: facts.login.email, password: readFileSync(facts.login.passwordFile, 'utf8').trim() }),
+	});
+	expect(login.status).toBe(200);
+	expect(await n8n('GET', `/workflows/${workflowId}`)).toMatchObject({ active: true });
+	expect(await query('SELECT count(*)::int AS n FROM devis')).toEqual([{ n: 0 }]);
+});
+
+test('everything listens on 127.0.0.1 only', () => {
+	const addresses = pids().flatMap(listening);
+	expect(addresses.length).toBeGreaterThanOrEqual(names.length);
+	expect(new Set(addresses)).toEqual(new Set(['0100007F']));
+});
+
+test('all state is private', () => {
+	expect(statSync(stack.home).mode & 0o777).toBe(0o700);
+	const secrets = join(stack.home, 'secrets');
+	for (const name of readdirSync(secrets)) expect(statSync(join(secrets, name)).mode & 0o777).toBe(0o600);
+});
+
+test('the password is printed, and no other secret, there or in a log', () => {
+	const secrets = join(stack.home, 'secrets');
+	const logs = join(stack.home, 'logs');
+	const told = [stack.output(), ...readdirSync(logs).map((name) => readFileSync(join(logs, name), 'utf8'))];
+	expect(told[0]).toContain(readFileSync(join(secrets, 'owner-password'), 'utf8').trim());
+	for (const name of readdirSync(secrets).filter((name) => name !== 'owner-password')) {
+		const value = readFileSync(join(secrets, name), 'utf8').trim();
+		expect(told.filter((text) => text.includes(value))).toEqual([]);
+	}
+});
+
+test('a second start beside the first is refused in one line and changes nothing', async () => {
+	const { child, output } = runStart(stack.home, { AURASTACK_PORT: '1' });
+	expect((await once(child, 'exit'))[0]).toBe(1);
+	expect(output()).toMatch(/A stack is already under way in .+ \(process \d+\)/);
+	expect((await fetch(`${stack.facts().editorUrl}/healthz`)).status).toBe(200);
+});
+
+test('a supervisor killed with all it held: the next start clears up, keeps the data and a person\'s edits', async () => {
+	const { name, nodes, connections, settings } = await n8n<Record<string, unknown>>('GET', `/workflows/${workflowId}`);
+	const { executionOrder } = settings as { executionOrder?: string };
+	await n8n('PUT', `/workflows/${workflowId}`, { name: `${String(name)} (mine)`, nodes, connections, settings: { executionOrder } });
+	await query("INSERT INTO devis_rejected (sha256, file_name, code, message) VALUES ('kept', 'kept.pdf', 'x', 'x')");
+	const old = pids().map((pid) => identify(pid)!);
+	await stack.end('SIGKILL');
+	expect(existsSync(join(stack.home, 'stack.json'))).toBe(true);
+
+	stack = await startStack({ home: stack.home });
+	expect(stack.output()).toMatch(/Ended what a killed run left behind: .*n8n-main/);
+	expect(old.filter(({ pid, startTicks }) => identify(pid)?.startTicks === startTicks)).toEqual([]);
+	expect(await n8n('GET', `/workflows/${workflowId}`)).toMatchObject({ name: expect.stringContaining('(mine)'), active: true });
+	expect(stack.output()).toContain('was changed here: left as it is');
+	expect(await query('SELECT file_name FROM devis_rejected')).toEqual([{ file_name: 'kept.pdf' }]);
+	expect(stack.output()).not.toContain(readFileSync(stack.facts().login.passwordFile, 'utf8').trim());
+});
+
+test('Ctrl-C ends everything that was started, and keeps the data', async () => {
+	const started = pids();
+	expect(await stack.end()).toBe(0);
+	expect(started.filter((pid) => identify(pid))).toEqual([]);
+	expect(existsSync(join(stack.home, 'stack.json'))).toBe(false);
+	expect(existsSync(join(stack.home, 'postgres', 'data', 'PG_VERSION'))).toBe(true);
+	rmSync(stack.home, { recursive: true });
+});
