@@ -1,5 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+	existsSync,
+	globSync,
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	readdirSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,7 +20,11 @@ const installed = join(folder, 'node_modules', manifest.name);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const npm = (args: string[], cwd: string) =>
-	execFileSync('npm', [...args, '--ignore-scripts', '--loglevel=error'], { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+	execFileSync('npm', [...args, '--ignore-scripts', '--loglevel=error'], {
+		cwd,
+		encoding: 'utf8',
+		stdio: ['ignore', 'pipe', 'pipe'],
+	});
 
 /** A Node process of its own beside the installed package, which finds n8n's packages where n8n would lead it. */
 const node = (program: string) =>
@@ -48,7 +62,10 @@ test('the package holds what runs, the workflows and what a person reads, and no
 });
 
 test('every source is there built, and nothing that has no source any more', () => {
-	const sources = globSync('{nodes,credentials,services}/**/*.ts', { cwd: root, exclude: (name) => name.endsWith('.d.ts') });
+	const sources = globSync('{nodes,credentials,services}/**/*.ts', {
+		cwd: root,
+		exclude: (name) => name.endsWith('.d.ts'),
+	});
 	const built = packed.filter((path) => path.endsWith('.js')).map((path) => path.replace(/^dist\/(.*)\.js$/, '$1.ts'));
 	expect(built.sort()).toEqual(sources.sort());
 });
@@ -86,7 +103,9 @@ test('the programming entry runs from the installed package alone', () => {
 		stderr: '',
 		status: 0,
 	});
-	expect(node("require('n8n-nodes-aurastack/dist/nodes/shared/http.js')").stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
+	expect(node("require('n8n-nodes-aurastack/dist/nodes/shared/http.js')").stderr).toContain(
+		'ERR_PACKAGE_PATH_NOT_EXPORTED',
+	);
 });
 
 test('its types serve a strict TypeScript program', () => {
@@ -101,20 +120,32 @@ test('its types serve a strict TypeScript program', () => {
 		export const number: string | null = result.data.number;
 		export const total: string | null | undefined = result.data.lines[0]?.total;
 		export const verdict: Verdict = result.verdict;
-		export const own: ExtractResult = await extract({ text: '' }, { schema: {}, engine: 'model-only' }, AbortSignal.timeout(1));
+		const signal = AbortSignal.timeout(1);
+		export const own: ExtractResult = await extract({ text: '' }, { schema: {}, engine: 'model-only' }, signal);
 		export const version: string = manifest.version;
 		// @ts-expect-error There is no such engine.
 		await extract({ text: '' }, { schema: 'devis', engine: 'magic' });
 		`,
 	);
 	// The program that the README shows.
-	writeFileSync(join(folder, 'readme.mts'), /^```ts\n([\s\S]+?)^```/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))![1]!);
+	writeFileSync(
+		join(folder, 'readme.mts'),
+		/^```ts\n([\s\S]+?)^```/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))![1]!,
+	);
 	const { stdout, status } = spawnSync(
 		process.execPath,
 		[
 			join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
 			...['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2023', '--module', 'nodenext'],
-			...['--resolveJsonModule', '--types', 'node', '--typeRoots', join(root, 'node_modules', '@types'), 'consumer.mts', 'readme.mts'],
+			...[
+				'--resolveJsonModule',
+				'--types',
+				'node',
+				'--typeRoots',
+				join(root, 'node_modules', '@types'),
+				'consumer.mts',
+				'readme.mts',
+			],
 		],
 		{ cwd: folder, encoding: 'utf8' },
 	);

@@ -15,15 +15,21 @@ test('every file that the README names is there', () => {
 });
 
 test('every command that the README gives is one of the package', () => {
-	const commands = [...readme.matchAll(/npm (?:run )?(start|test|demo|bench|lint|build|typecheck)\b/g)].map(([, name]) => name!);
+	const commands = [...readme.matchAll(/npm (?:run )?(start|test|demo|bench|lint|build|typecheck)\b/g)].map(
+		([, name]) => name!,
+	);
 	expect([...new Set(commands)].filter((name) => !(name in manifest.scripts))).toEqual([]);
 	expect(commands).toEqual(expect.arrayContaining(['start', 'demo', 'test', 'bench', 'lint', 'typecheck', 'build']));
 });
 
 test('every parameter and option of Extract is in the README, with the default it has', () => {
-	const shown = description.properties.filter(({ displayOptions }) => displayOptions?.show?.operation?.includes('extract'));
+	const shown = description.properties.filter(({ displayOptions }) =>
+		displayOptions?.show?.operation?.includes('extract'),
+	);
 	const options = shown.find(({ name }) => name === 'options')!.options!;
-	const names = options.map((option) => ('displayName' in option ? option.displayName! : option.name).replace(/ \(.*\)$/, ''));
+	const names = options.map((option) =>
+		('displayName' in option ? option.displayName! : option.name).replace(/ \(.*\)$/, ''),
+	);
 	expect(names.filter((name) => !readme.includes(name))).toEqual([]);
 	for (const option of options) {
 		if (!('default' in option) || typeof option.default !== 'number') continue;

@@ -284,7 +284,9 @@ function asLocalAiError(error: unknown, from: string, folder: string, signal: Ab
 	const code = codeOf(error);
 	switch (code) {
 		case 'ELOOP':
-			return new LocalAiError('refused', `"${from}" is a symbolic link.`, { hint: 'Give the path of the file itself.' });
+			return new LocalAiError('refused', `"${from}" is a symbolic link.`, {
+				hint: 'Give the path of the file itself.',
+			});
 		case 'ENOENT':
 		case 'ENOTDIR':
 			return new LocalAiError('configuration', `"${dirname(folder)}" or the folder of "${from}" does not exist.`, {

@@ -179,7 +179,8 @@ const options: INodeProperties = {
 			name: 'ignoreXml',
 			type: 'boolean',
 			default: false,
-			description: 'Whether to read the page even when the PDF carries the document as XML (Factur-X, ZUGFeRD, Order-X)',
+			description:
+				'Whether to read the page even when the PDF carries the document as XML (Factur-X, ZUGFeRD, Order-X)',
 		},
 		{
 			displayName: 'Include Evidence',
@@ -325,7 +326,8 @@ const archive: INodeProperties[] = [
 				name: 'sha256',
 				type: 'string',
 				default: '={{ $json.document.sha256 }}',
-				description: 'Move the file only if it is still the one that was read. Lets a repeated run find it already moved.',
+				description:
+					'Move the file only if it is still the one that was read. Lets a repeated run find it already moved.',
 			},
 		],
 	},
@@ -391,7 +393,7 @@ export const description: INodeTypeDescription = {
 	group: ['transform'],
 	version: 1,
 	subtitle:
-		'={{ { archive: "archive document", find: "find documents", extract: "extract: " + $parameter["schema"] }[$parameter["operation"]] }}',
+		'={{ $parameter["operation"] === "extract" ? "extract: " + $parameter["schema"] : $parameter["operation"] }}',
 	description: 'Read quotes, invoices and other documents on your own machine, each value proven against the source',
 	defaults: { name: 'Ollama Extract' },
 	inputs: ['main'],

@@ -27,13 +27,13 @@ const verdictFolders: Record<Verdict, string> = { complete: 'processed', review:
 
 /** Throws LocalAiError `invalid-input` where an expression gives none of the operations. */
 export function operationOf(host: IExecuteFunctions, itemIndex: number): Operation {
-	return oneOf({ extract: 'extract', archive: 'archive', find: 'find' }, host.getNodeParameter('operation', itemIndex), 'operation');
+	return choice(host, itemIndex, 'operation', { extract: 'extract', archive: 'archive', find: 'find' });
 }
 
 /** What this item asks for. Rejects with LocalAiError, or with n8n's own error for an expression or binary field. */
 export async function extractRequest(host: IExecuteFunctions, itemIndex: number): Promise<ExtractRequest> {
 	const options = optionsOf(host, itemIndex, extractOptionValues);
-	const engine = oneOf(engines, host.getNodeParameter('engine', itemIndex), 'engine');
+	const engine = choice(host, itemIndex, 'engine', engines);
 	const server = engine === 'without-model' ? undefined : await ollamaServer(host, itemIndex, engine, options);
 	return {
 		source: await sourceOf(host, itemIndex, options.password || undefined),
@@ -67,7 +67,12 @@ export async function archiveRequest(host: IExecuteFunctions, itemIndex: number)
 
 /** The folder that this item asks to look into, within n8n's file access rules. */
 export async function findRequest(host: IExecuteFunctions, itemIndex: number): Promise<FindRequest> {
-	const { extensions = '.pdf', fileName, sha256 = false, stillSeconds = 2 } = optionsOf(host, itemIndex, findOptionValues);
+	const {
+		extensions = '.pdf',
+		fileName,
+		sha256 = false,
+		stillSeconds = 2,
+	} = optionsOf(host, itemIndex, findOptionValues);
 	return {
 		folder: await allowedPath(host, textOf(host, itemIndex, 'folder')),
 		stillMs: stillSeconds * 1000,
@@ -98,7 +103,9 @@ const extractOptionValues = z
 	})
 	.partial();
 
-const archiveOptionValues = z.object({ sha256: z.string().regex(/^([0-9a-f]{64})?$/i, 'not 64 hexadecimal digits') }).partial();
+const archiveOptionValues = z
+	.object({ sha256: z.string().regex(/^([0-9a-f]{64})?$/i, 'not 64 hexadecimal digits') })
+	.partial();
 
 const findOptionValues = z
 	.object({
@@ -112,7 +119,9 @@ const findOptionValues = z
 /** The options that were chosen; an expression that gives nothing leaves its option out. */
 function optionsOf<Values>(host: IExecuteFunctions, itemIndex: number, values: z.ZodType<Values>): Values {
 	const chosen = host.getNodeParameter('options', itemIndex, {}) as object;
-	const { data, error } = values.safeParse(Object.fromEntries(Object.entries(chosen).filter(([, value]) => value != null)));
+	const { data, error } = values.safeParse(
+		Object.fromEntries(Object.entries(chosen).filter(([, value]) => value != null)),
+	);
 	if (error === undefined) return data!;
 	const [{ path, message }] = error.issues as [z.core.$ZodIssue];
 	throw new LocalAiError('invalid-input', `The option "${path.join('.')}" cannot be used: ${message}.`, {
@@ -129,7 +138,7 @@ const engines = {
 const sources = { binary: 'binary', file: 'file', text: 'text' } as const;
 
 async function sourceOf(host: IExecuteFunctions, itemIndex: number, password: string | undefined): Promise<Source> {
-	const kind = oneOf(sources, host.getNodeParameter('source', itemIndex), 'source');
+	const kind = choice(host, itemIndex, 'source', sources);
 	switch (kind) {
 		case 'binary':
 			return { ...(await binarySource(host, itemIndex)), ...given('password', password) };
@@ -157,7 +166,9 @@ async function fileSource(host: IExecuteFunctions, path: string) {
 	try {
 		const info = await stat(allowed);
 		if (!info.isFile()) {
-			throw new LocalAiError('invalid-input', `"${path}" is not a file.`, { hint: 'Give the path of a PDF or an image.' });
+			throw new LocalAiError('invalid-input', `"${path}" is not a file.`, {
+				hint: 'Give the path of a PDF or an image.',
+			});
 		}
 		mustFit(info.size, path);
 		return { bytes: await buffer(await host.helpers.createReadStream(allowed)), fileName: basename(path) };
@@ -193,10 +204,10 @@ function mustBeAllowed(host: IExecuteFunctions, entry: ResolvedFilePath, path: s
 }
 
 function archiveFolder(host: IExecuteFunctions, itemIndex: number): string {
-	const destination = oneOf({ verdict: 'verdict', folder: 'folder' } as const, host.getNodeParameter('destination', itemIndex), 'destination');
+	const destination = choice(host, itemIndex, 'destination', { verdict: 'verdict', folder: 'folder' } as const);
 	switch (destination) {
 		case 'verdict': {
-			const folder = oneOf(verdictFolders, host.getNodeParameter('verdict', itemIndex), 'verdict');
+			const folder = choice(host, itemIndex, 'verdict', verdictFolders);
 			return join(textOf(host, itemIndex, 'archiveFolder'), folder);
 		}
 		case 'folder':
@@ -230,7 +241,9 @@ function parseJson(text: string): unknown {
 function modelOf(host: IExecuteFunctions, itemIndex: number): string {
 	const model = host.getNodeParameter('model', itemIndex, '', { extractValue: true, ensureType: 'string' });
 	if (typeof model === 'string' && model.trim() !== '') return model.trim();
-	throw new LocalAiError('invalid-input', 'No model is chosen.', { hint: 'Choose one from the list, or type its name.' });
+	throw new LocalAiError('invalid-input', 'No model is chosen.', {
+		hint: 'Choose one from the list, or type its name.',
+	});
 }
 
 async function ollamaServer(
@@ -257,7 +270,13 @@ function textOf(host: IExecuteFunctions, itemIndex: number, name: string): strin
 	});
 }
 
-function oneOf<Value>(values: Readonly<Record<string, Value>>, chosen: unknown, name: string): Value {
+function choice<Value>(
+	host: IExecuteFunctions,
+	itemIndex: number,
+	name: string,
+	values: Readonly<Record<string, Value>>,
+): Value {
+	const chosen = host.getNodeParameter(name, itemIndex);
 	if (typeof chosen === 'string' && Object.hasOwn(values, chosen)) return values[chosen]!;
 	throw new LocalAiError('invalid-input', `The parameter "${name}" is ${JSON.stringify(chosen) ?? 'empty'}.`, {
 		hint: `It can be one of: ${Object.keys(values).join(', ')}.`,
@@ -266,9 +285,13 @@ function oneOf<Value>(values: Readonly<Record<string, Value>>, chosen: unknown, 
 
 function mustFit(bytes: number, name: string) {
 	if (bytes <= maxSourceBytes) return;
-	throw new LocalAiError('invalid-input', `"${name}" has ${bytes} bytes, more than the ${maxSourceBytes} that can be read.`, {
-		hint: 'Split the document, or make its images smaller.',
-	});
+	throw new LocalAiError(
+		'invalid-input',
+		`"${name}" has ${bytes} bytes, more than the ${maxSourceBytes} that can be read.`,
+		{
+			hint: 'Split the document, or make its images smaller.',
+		},
+	);
 }
 
 function fileError(error: unknown, path: string): unknown {

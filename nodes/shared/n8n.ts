@@ -4,8 +4,8 @@ import type { Failure, IDataObject, IExecuteFunctions, INode, INodeExecutionData
 import { LocalAiError } from './errors';
 
 /**
- * Runs `work` for every input item in order and pairs the JSON it gives with that item. Where the node continues on fail,
- * a failed item becomes `{ error, details: { code, hint } }`; a cancellation always ends the node.
+ * Runs `work` for every input item in order and pairs the JSON it gives with that item. Where the node continues on
+ * fail, a failed item becomes `{ error, details: { code, hint } }`; a cancellation always ends the node.
  */
 export async function forEachItem(
 	host: IExecuteFunctions,
@@ -76,7 +76,7 @@ function declaredFailure(error: LocalAiError): Failure | undefined {
 	}
 }
 
-/** Errors of n8n itself (an expression that fails, a missing credential) pass; anything else is a defect of the node. */
+/** Errors of n8n itself (an expression that fails, a missing credential) pass; anything else is the node's defect. */
 function unexpected(node: INode, failure: unknown, itemIndex?: number): NodeOperationError {
 	const message = failure instanceof Error ? failure.message : String(failure);
 	const fromN8n = failure instanceof Error && 'level' in failure;

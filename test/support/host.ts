@@ -124,7 +124,14 @@ const triggerType: INodeType = {
 function place(nodeType: INodeType, { parameters, credentials = {}, onError }: NodeSetup & { onError?: OnError }) {
 	const { description } = nodeType;
 	const types: Record<string, INodeType> = { trigger: triggerType, [description.name]: nodeType };
-	const trigger: INode = { id: '1', name: triggerName, type: 'trigger', typeVersion: 1, position: [0, 0], parameters: {} };
+	const trigger: INode = {
+		id: '1',
+		name: triggerName,
+		type: 'trigger',
+		typeVersion: 1,
+		position: [0, 0],
+		parameters: {},
+	};
 	const node: INode = {
 		id: '2',
 		name: description.displayName,
@@ -157,7 +164,11 @@ function place(nodeType: INodeType, { parameters, credentials = {}, onError }: N
 			isCredentialUsableByNode: () => true,
 			getParentTypes: () => [],
 		},
-		hooks: new ExecutionLifecycleHooks('manual', executionId, { ...json, createdAt: new Date(), updatedAt: new Date() } as never),
+		hooks: new ExecutionLifecycleHooks('manual', executionId, {
+			...json,
+			createdAt: new Date(),
+			updatedAt: new Date(),
+		} as never),
 		webhookWaitingBaseUrl: 'http://localhost/webhook-waiting',
 		formWaitingBaseUrl: 'http://localhost/form-waiting',
 		variables: {},

@@ -22,7 +22,10 @@ function only(outcome: NodeOutcome) {
 async function devis(number: string): Promise<Buffer> {
 	const document = new PdfDocument();
 	const written = buffer(document);
-	document.text(`Devis n° ${number}`).text('Date : 22/11/2026').text('Ce devis est valable trente jours, sous réserve de vos remarques.');
+	document
+		.text(`Devis n° ${number}`)
+		.text('Date : 22/11/2026')
+		.text('Ce devis est valable trente jours, sous réserve de vos remarques.');
 	document.end();
 	return await written;
 }
@@ -42,7 +45,10 @@ describe('three items, one of them bad', () => {
 		parameters: { source: 'text', text: '={{ $json.text }}', engine: 'withoutModel' },
 		items: ['Devis n° D-2026-041', '', 'Devis n° D-2026-043'].map((text) => ({ json: { text } })),
 	};
-	const failed = { error: expect.stringContaining('"text" is empty'), details: { code: 'invalid-input', hint: expect.any(String) } };
+	const failed = {
+		error: expect.stringContaining('"text" is empty'),
+		details: { code: 'invalid-input', hint: expect.any(String) },
+	};
 
 	test('stop: the error names the item', async () => {
 		const { error, outputs } = await run(setup);
@@ -82,7 +88,10 @@ describe('source: binary field', () => {
 	test('a PDF of the previous node is read, and keeps its name', async () => {
 		const data = await storeBinary(await devis('D-2026-041'), 'Devis été.pdf', 'application/pdf');
 		const result = only(await run({ parameters, items: [{ json: {}, binary: { data } }] }));
-		expect(result).toMatchObject({ data: { number: 'D-2026-041' }, document: { kind: 'pdf', fileName: 'Devis été.pdf', pages: 1 } });
+		expect(result).toMatchObject({
+			data: { number: 'D-2026-041' },
+			document: { kind: 'pdf', fileName: 'Devis été.pdf', pages: 1 },
+		});
 	});
 
 	test('an item without that field is named', async () => {
@@ -157,7 +166,10 @@ describe('engine', () => {
 
 	test('Model Only without a credential says what to choose', async () => {
 		const { error } = await run({ parameters: { ...text, engine: 'modelOnly' } });
-		expect(error).toMatchObject({ description: expect.stringContaining('Ollama credential'), failure: { cause: 'configuration-invalid' } });
+		expect(error).toMatchObject({
+			description: expect.stringContaining('Ollama credential'),
+			failure: { cause: 'configuration-invalid' },
+		});
 	});
 
 	test.each([
@@ -178,13 +190,18 @@ describe('engine', () => {
 	});
 
 	test('an option whose expression gives nothing keeps its default', async () => {
-		const { status } = await run({ parameters: { ...text, options: { password: '={{ $json.none }}', maxPages: '={{ "3" }}' } } });
+		const { status } = await run({
+			parameters: { ...text, options: { password: '={{ $json.none }}', maxPages: '={{ "3" }}' } },
+		});
 		expect(status).toBe('success');
 	});
 
 	test('an operation that an expression made up is refused with the ones there are', async () => {
 		const { error } = await run({ parameters: { operation: '={{ "explode" }}' } });
-		expect(error).toMatchObject({ message: expect.stringContaining('explode'), description: expect.stringContaining('archive') });
+		expect(error).toMatchObject({
+			message: expect.stringContaining('explode'),
+			description: expect.stringContaining('archive'),
+		});
 	});
 });
 
@@ -196,7 +213,12 @@ describe('with an Ollama server', () => {
 	});
 	afterAll(() => ollama.close());
 	const credentials = () => ({ ollamaApi: { baseUrl: ollama.baseUrl, apiKey: 's3cret' } });
-	const modelOnly = { source: 'text', text, engine: 'modelOnly', model: { __rl: true, mode: 'name', value: 'llava:7b' } };
+	const modelOnly = {
+		source: 'text',
+		text,
+		engine: 'modelOnly',
+		model: { __rl: true, mode: 'name', value: 'llava:7b' },
+	};
 
 	test('the model of each item is asked with the limits of that item, and its usage is told', async () => {
 		const [results] = json(
@@ -218,7 +240,10 @@ describe('with an Ollama server', () => {
 		['no server', { baseUrl: 'http://127.0.0.1:1' }, 'temporarily-unavailable', /ollama serve/],
 		['no address', { baseUrl: 'here' }, 'configuration-invalid', /http/],
 	])('%s says what to do', async (_, wrong, cause, hint) => {
-		const { error } = await run({ parameters: modelOnly, credentials: { ollamaApi: { ...credentials().ollamaApi, ...wrong } } });
+		const { error } = await run({
+			parameters: modelOnly,
+			credentials: { ollamaApi: { ...credentials().ollamaApi, ...wrong } },
+		});
 		expect(error).toMatchObject({ failure: { cause }, description: expect.stringMatching(hint) });
 		expect(JSON.stringify(error)).not.toMatch(/s3cret|wr0ng/);
 	});
@@ -227,7 +252,9 @@ describe('with an Ollama server', () => {
 		ollama.script({ kind: 'stall' });
 		const stop = new AbortController();
 		let finished = false;
-		const running = run({ parameters: modelOnly, credentials: credentials(), signal: stop.signal }).finally(() => (finished = true));
+		const running = run({ parameters: modelOnly, credentials: credentials(), signal: stop.signal }).finally(
+			() => (finished = true),
+		);
 		while (ollama.open() === 0 && !finished) await new Promise(setImmediate);
 		stop.abort();
 		await ollama.settled();
@@ -258,7 +285,9 @@ describe('archive', () => {
 	};
 
 	test('each verdict has its folder', async () => {
-		const items = ['complete', 'review', 'failed'].map((verdict) => ({ json: { verdict, path: drop(`${verdict}.pdf`) } }));
+		const items = ['complete', 'review', 'failed'].map((verdict) => ({
+			json: { verdict, path: drop(`${verdict}.pdf`) },
+		}));
 		const parameters = { operation: 'archive', filePath: '={{ $json.path }}', archiveFolder: openFolder };
 		const [results] = json(await run({ parameters, items }));
 		expect(results?.map(({ path }) => path)).toEqual([
@@ -271,7 +300,13 @@ describe('archive', () => {
 
 	test('a folder by name, the content checked', async () => {
 		const setup = (sha256: string) => ({
-			parameters: { operation: 'archive', filePath: drop('a.pdf'), destination: 'folder', folder: join(openFolder, 'done'), options: { sha256 } },
+			parameters: {
+				operation: 'archive',
+				filePath: drop('a.pdf'),
+				destination: 'folder',
+				folder: join(openFolder, 'done'),
+				options: { sha256 },
+			},
 		});
 		expect((await run(setup('0'.repeat(64)))).error?.message).toContain('no longer the file');
 		const result = only(await run(setup('')));
@@ -293,14 +328,22 @@ describe('archive', () => {
 
 	test('a symbolic link is refused, what it points at stays', async () => {
 		symlinkSync(drop('real.pdf'), join(openFolder, 'link.pdf'));
-		const { error } = await run({ parameters: { operation: 'archive', filePath: join(openFolder, 'link.pdf'), destination: 'folder', folder: join(openFolder, 'done') } });
+		const { error } = await run({
+			parameters: {
+				operation: 'archive',
+				filePath: join(openFolder, 'link.pdf'),
+				destination: 'folder',
+				folder: join(openFolder, 'done'),
+			},
+		});
 		expect(error?.message).toContain('symbolic link');
 		expect(readdirSync(openFolder).sort()).toEqual(['link.pdf', 'real.pdf']);
 	});
 });
 
 describe('find', () => {
-	const find = (folder: string, options = {}) => run({ parameters: { operation: 'find', folder, options: { stillSeconds: 0, ...options } } });
+	const find = (folder: string, options = {}) =>
+		run({ parameters: { operation: 'find', folder, options: { stillSeconds: 0, ...options } } });
 
 	test('one item lists the files, also when there are none', async () => {
 		const empty = json(await find(openFolder));

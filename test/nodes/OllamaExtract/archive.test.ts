@@ -94,16 +94,19 @@ test('a file that is no longer the one that was read stays where it is', async (
 	expect(contents()).toEqual([['a.pdf', 'new content']]);
 });
 
-test.each(['content', 'whole file'])('a %s that changes while it is being moved is not taken for the one that was read', async (kind) => {
-	const from = drop('a.pdf', 'read');
-	const change = () => {
-		if (kind === 'whole file') rmSync(from);
-		writeFileSync(from, 'written since');
-	};
-	const late: Names = { ...names, link: async (a, b) => (change(), link(a, b)) };
-	await expect(archiveFile({ from, folder }, undefined, late)).rejects.toMatchObject({ code: 'refused' });
-	expect(contents()).toEqual([['a.pdf', 'written since']]);
-});
+test.each(['content', 'whole file'])(
+	'a %s that changes while it is being moved is not taken for the one that was read',
+	async (kind) => {
+		const from = drop('a.pdf', 'read');
+		const change = () => {
+			if (kind === 'whole file') rmSync(from);
+			writeFileSync(from, 'written since');
+		};
+		const late: Names = { ...names, link: async (a, b) => (change(), link(a, b)) };
+		await expect(archiveFile({ from, folder }, undefined, late)).rejects.toMatchObject({ code: 'refused' });
+		expect(contents()).toEqual([['a.pdf', 'written since']]);
+	},
+);
 
 test('a new file under the same name, come while the old one was moved, is left alone', async () => {
 	const from = drop('a.pdf', 'old');
@@ -150,7 +153,11 @@ test('many different files of one name all arrive', async () => {
 		return path;
 	});
 	await Promise.all(sources.map((from) => archiveFile({ from, folder })));
-	expect(contents().map(([, content]) => content).sort()).toEqual(all.sort());
+	expect(
+		contents()
+			.map(([, content]) => content)
+			.sort(),
+	).toEqual(all.sort());
 });
 
 test('a file that is in its folder already stays, also when the folder has two paths', async () => {
@@ -158,7 +165,10 @@ test('a file that is in its folder already stays, also when the folder has two p
 	const detour = join(newFolder(), 'detour');
 	symlinkSync(inbox, detour);
 	for (const target of [inbox, detour]) {
-		await expect(archiveFile({ from, folder: target })).resolves.toMatchObject({ outcome: 'already-archived', path: from });
+		await expect(archiveFile({ from, folder: target })).resolves.toMatchObject({
+			outcome: 'already-archived',
+			path: from,
+		});
 	}
 	expect(contents()).toEqual([['a.pdf', 'one']]);
 });
@@ -167,7 +177,11 @@ test('a folder, a symbolic link and a pipe are refused at once', async () => {
 	mkdirSync(join(inbox, 'folder.pdf'));
 	symlinkSync(drop('real.pdf', 'one'), join(inbox, 'link.pdf'));
 	execFileSync('mkfifo', [join(inbox, 'pipe.pdf')]);
-	for (const [name, code] of [['folder.pdf', 'invalid-input'], ['link.pdf', 'refused'], ['pipe.pdf', 'invalid-input']]) {
+	for (const [name, code] of [
+		['folder.pdf', 'invalid-input'],
+		['link.pdf', 'refused'],
+		['pipe.pdf', 'invalid-input'],
+	]) {
 		await expect(archiveFile({ from: join(inbox, name!), folder })).rejects.toMatchObject({ code });
 	}
 	expect(existsSync(folder)).toBe(false);
@@ -201,7 +215,11 @@ test.each([
 	['EIO', 'defect'],
 ])('%s names both ends and the cause, and leaves the file', async (failure, code) => {
 	const from = drop('a.pdf', 'one');
-	const broken: Names = { ...names, link: fails('EXDEV'), ...(failure === 'EACCES' ? { unlink: fails('EACCES') } : { link: fails(failure) }) };
+	const broken: Names = {
+		...names,
+		link: fails('EXDEV'),
+		...(failure === 'EACCES' ? { unlink: fails('EACCES') } : { link: fails(failure) }),
+	};
 	await expect(archiveFile({ from, folder }, undefined, broken)).rejects.toMatchObject({
 		code,
 		message: expect.stringMatching(new RegExp(`a\\.pdf.*processed.*${failure}`)),
@@ -226,7 +244,10 @@ describe.each([
 
 	test('a crash before the source is removed is finished by a repeat', async () => {
 		const from = drop('a.pdf', 'one');
-		const killed: Names = { ...linkOnlyCopies(), unlink: (path) => (path === from ? Promise.reject(new Error('killed')) : unlink(path)) };
+		const killed: Names = {
+			...linkOnlyCopies(),
+			unlink: (path) => (path === from ? Promise.reject(new Error('killed')) : unlink(path)),
+		};
 		await expect(archiveFile({ from, folder }, undefined, killed)).rejects.toThrow();
 		await archiveFile({ from, folder }, undefined, linkOnlyCopies());
 		expect(contents()).toEqual([['a.pdf', 'one']]);
@@ -235,7 +256,9 @@ describe.each([
 	test('of many archivers exactly one moves it', async () => {
 		const from = drop('a.pdf', 'one');
 		const request = { from, folder, sha256: sha256('one') };
-		const results = await Promise.all(Array.from({ length: 10 }, () => archiveFile(request, undefined, linkOnlyCopies())));
+		const results = await Promise.all(
+			Array.from({ length: 10 }, () => archiveFile(request, undefined, linkOnlyCopies())),
+		);
 		expect(results.filter(({ outcome }) => outcome === 'moved')).toHaveLength(1);
 		expect(contents()).toEqual([['a.pdf', 'one']]);
 	});
@@ -271,17 +294,22 @@ const otherFileSystem = ['/dev/shm', '/run'].find((path) => {
 test('any name that a folder can hold arrives, numbered within the limit of 255 bytes', async () => {
 	const part = fc.stringMatching(/^[a-zA-Zéà°'\u00df\u4e2d\u{1F600} ()-]{1,80}$/u);
 	await fc.assert(
-		fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 3 }), fc.constantFrom('.pdf', '.PDF', ''), async (parts, extension) => {
-			let name = parts.join('');
-			while (Buffer.byteLength(name + extension) > 255) name = [...name].slice(0, -1).join('');
-			inbox = newFolder();
-			folder = newFolder();
-			for (const content of ['one', 'two', 'three']) await archiveFile({ from: drop(name + extension, content), folder });
-			const arrived = readdirSync(folder);
-			expect(arrived).toHaveLength(3);
-			expect(arrived).toContain(name + extension);
-			expect(arrived.every((one) => one.endsWith(extension))).toBe(true);
-		}),
+		fc.asyncProperty(
+			fc.array(part, { minLength: 1, maxLength: 3 }),
+			fc.constantFrom('.pdf', '.PDF', ''),
+			async (parts, extension) => {
+				let name = parts.join('');
+				while (Buffer.byteLength(name + extension) > 255) name = [...name].slice(0, -1).join('');
+				inbox = newFolder();
+				folder = newFolder();
+				for (const content of ['one', 'two', 'three'])
+					await archiveFile({ from: drop(name + extension, content), folder });
+				const arrived = readdirSync(folder);
+				expect(arrived).toHaveLength(3);
+				expect(arrived).toContain(name + extension);
+				expect(arrived.every((one) => one.endsWith(extension))).toBe(true);
+			},
+		),
 		{ numRuns: 60 },
 	);
 });
