@@ -96,14 +96,15 @@ async function extractCommercial(
 		}
 	}
 	checks.push(...checkDocument(draft.printedData(), draft.figures()));
-	reasons.push(...failures(checks), ...gaps(draft, reasons));
+	const standing = reasons.filter((reason) => !settledSince(reason, draft));
+	standing.push(...failures(checks), ...gaps(draft, standing));
 	const data = draft.data();
 	return {
 		data,
 		fields: draft.fields(),
 		checks,
-		verdict: verdictOf(data.number !== null || data.totals.gross !== null || data.lines.length > 0, reasons),
-		reasons,
+		verdict: verdictOf(data.number !== null || data.totals.gross !== null || data.lines.length > 0, standing),
+		reasons: standing,
 		document,
 		usage: meter.usage(options.model ?? defaultModel),
 	};
@@ -396,6 +397,12 @@ function failures(checks: readonly Check[]): Reason[] {
 							path,
 						},
 		);
+}
+
+/** A later piece of a long document can prove what an earlier one could not. */
+function settledSince({ code, path }: Reason, { header }: Draft): boolean {
+	const entry = [...header].find(([one]) => one === path)?.[1];
+	return code === 'unproven-value' && entry !== undefined && entry.value !== null && entry.place !== null;
 }
 
 /** What a complete document lacks and no other reason speaks of yet. */

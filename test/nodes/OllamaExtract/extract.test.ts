@@ -274,6 +274,33 @@ test('two hundred lines are asked for in pieces, none lost, none twice, within t
 	expect(asked.length).toBeGreaterThan(5);
 });
 
+test('what a later piece proves is no reason for review any more', async () => {
+	const lines = Array.from({ length: 30 }, (_, at) => `Fourniture R${100 + at}    2    ${at + 1},00    ${2 * at + 2},00`);
+	const text = [
+		'Atelier Nord',
+		'Date : 02/03/2026',
+		'Client : Mme Roy',
+		'',
+		'Désignation    Qté    P.U. HT    Total HT',
+		...lines,
+		'Total TTC    930,00',
+		'Devis n° D-9',
+	].join('\n');
+	const chat: Chat = ({ messages }) => {
+		const rows = messages[1]!.content.split('\n').map((row) => row.split('|'));
+		const onPiece = rows
+			.filter(([first]) => first!.startsWith('Fourniture'))
+			.map(([desc, qty, price, total]) => ({ desc, qty, price, total }));
+		const number = messages[1]!.content.includes('D-9') ? 'D-9' : 'D-8';
+		const header = { number, date: '02/03/2026', seller: 'Atelier Nord', buyer: 'Mme Roy', gross: '930,00' };
+		const reply = JSON.stringify({ ...header, lines: onPiece });
+		return Promise.resolve({ text: reply, promptTokens: 1, replyTokens: 1, durationMs: 1 });
+	};
+	const { data, verdict, reasons, usage } = await extract({ text }, withModel(chat));
+	expect([data.number, data.lines.length, verdict, reasons]).toEqual(['D-9', 30, 'complete', []]);
+	expect(usage.calls).toBeGreaterThan(1);
+});
+
 describe("a schema of one's own", () => {
 	const schema = {
 		type: 'object',
