@@ -16,7 +16,9 @@ export function readLinesWithoutHead(
 ): TableLine[] {
 	const lines = rows.flatMap((row) => lineOf(row, conventions) ?? []);
 	const sum = lines.reduce((sofar, { values }) => sofar.plus(values.total?.value ?? 0), new Big(0));
-	const confirmed = totals.some((total) => total !== undefined && new Big(total.value).minus(sum).abs().lte('0.005'));
+	const confirmed = totals.some(
+		(total) => total !== undefined && new Big(total.value).minus(sum).abs().lte('0.005'),
+	);
 	return confirmed ? lines : lines.filter(({ values }) => values.quantity !== undefined);
 }
 
@@ -42,7 +44,13 @@ function lineOf(row: Row, conventions: Conventions): TableLine | null {
 	const total = amounts.at(-1);
 	if (total === undefined || others.some(({ text }) => (text.match(/\p{L}/gu)?.length ?? 0) > 12)) return null;
 	const spoken = spokenProduct(described, total, conventions);
-	if (spoken !== null) return { ...spoken, figures: { adjustments: [], priceQuantity: null }, position: null, optional: isOptional(described.text) };
+	if (spoken !== null)
+		return {
+			...spoken,
+			figures: { adjustments: [], priceQuantity: null },
+			position: null,
+			optional: isOptional(described.text),
+		};
 	const product = productOf(amounts);
 	const [alone] = total.could;
 	if (product === null && (amounts.length > 1 || total.could.length > 1 || alone === undefined)) return null;
@@ -73,7 +81,9 @@ function spokenProduct(described: Cell, total: Amount, conventions: Conventions)
 		.slice(-2)
 		.map(({ start, end, could }): Amount => ({ cell: described, start, end, could }));
 	if (quantity === undefined || price === undefined || more.length > 0) return null;
-	const between = /^\s*(\p{L}[\p{L}²³\d.]{0,9})?\s*(?:[x×*à]|de|au prix de|,)\s*$/iu.exec(described.text.slice(quantity.end, price.start));
+	const between = /^\s*(\p{L}[\p{L}²³\d.]{0,9})?\s*(?:[x×*à]|de|au prix de|,)\s*$/iu.exec(
+		described.text.slice(quantity.end, price.start),
+	);
 	const name = described.text.slice(0, quantity.start).replace(/[\s:(–-]+$/, '');
 	const product = productOf([quantity, price, total]);
 	if (between === null || product === null || (name.match(/\p{L}/gu)?.length ?? 0) < 3) return null;
@@ -86,7 +96,9 @@ function spokenProduct(described: Cell, total: Amount, conventions: Conventions)
 			quantity: place(quantity, product.values.quantity),
 			unitPrice: place(price, product.values.price),
 			total: place(total, product.values.total),
-			...(unit === undefined || unit === 'x' ? {} : { unit: foundIn(described, unitStart, unitStart + unit.length, unit) }),
+			...(unit === undefined || unit === 'x'
+				? {}
+				: { unit: foundIn(described, unitStart, unitStart + unit.length, unit) }),
 		},
 	};
 }
@@ -100,7 +112,8 @@ function productOf(amounts: readonly Amount[]) {
 			for (const q of quantity.could) {
 				for (const p of price.could) {
 					for (const t of total?.could ?? []) {
-						if (new Big(q).times(p).minus(t).abs().lte('0.005')) fits.push({ quantity, price, values: { quantity: q, price: p, total: t } });
+						if (new Big(q).times(p).minus(t).abs().lte('0.005'))
+							fits.push({ quantity, price, values: { quantity: q, price: p, total: t } });
 					}
 				}
 			}

@@ -113,7 +113,13 @@ function checkLine(
 	}
 	const unrounded = sumHolds ? unroundedPrice(quantity, price, total, expectedAt) : null;
 	if (unrounded === null) return [{ ...check, ok: false, detail }];
-	return [{ ...check, ok: true, detail: `${detail}; ${unrounded.toFixed()}, printed as ${line.unitPrice}, gives ${line.total}` }];
+	return [
+		{
+			...check,
+			ok: true,
+			detail: `${detail}; ${unrounded.toFixed()}, printed as ${line.unitPrice}, gives ${line.total}`,
+		},
+	];
 }
 
 /**
@@ -139,9 +145,15 @@ function checkLinesSum(data: CommercialDocument, figures: Figures): Check[] {
 	const parts = [...totals, ...figures.adjustments].map((amount) => new Big(amount));
 	const expected = sumOf(parts);
 	const detail = `${parts.map((part, index) => (index === 0 ? part.toFixed() : signed(part))).join(' ')} = ${expected.toFixed()}`;
-	const check = { rule: 'lines-sum', path: 'totals.net', printed: data.totals.net, expected: money(expected) } as const;
+	const check = {
+		rule: 'lines-sum',
+		path: 'totals.net',
+		printed: data.totals.net,
+		expected: money(expected),
+	} as const;
 	if (equal(expected, new Big(data.totals.net))) return [{ ...check, ok: true, detail }];
-	if (linesIncludeTax(data, expected)) return [{ ...check, ok: true, detail: `${detail}, the gross total: lines include tax` }];
+	if (linesIncludeTax(data, expected))
+		return [{ ...check, ok: true, detail: `${detail}, the gross total: lines include tax` }];
 	return [{ ...check, ok: false, detail }];
 }
 
@@ -251,14 +263,24 @@ function checkGross(data: CommercialDocument): Check[] {
 }
 
 /** A credit note may print minus signs on some of its amounts only; its amounts are then compared without them. */
-function sumCheck(rule: Check['rule'], path: string, printed: string, parts: readonly string[], creditNote: boolean): Check {
+function sumCheck(
+	rule: Check['rule'],
+	path: string,
+	printed: string,
+	parts: readonly string[],
+	creditNote: boolean,
+): Check {
 	const expected = sumOf(parts.map((part) => new Big(part)));
 	const detail = `${parts.map((part, index) => (index === 0 ? part : signed(new Big(part)))).join(' ')} = ${expected.toFixed()}`;
 	const check = { rule, path, printed, expected: money(expected), detail };
 	if (equal(expected, new Big(printed))) return { ...check, ok: true };
 	const unsigned = sumOf(parts.map((part) => new Big(part).abs()));
 	if (!creditNote || !equal(unsigned, new Big(printed).abs())) return { ...check, ok: false };
-	return { ...check, ok: true, detail: `${detail}; without signs ${unsigned.toFixed()}, as the credit note prints it` };
+	return {
+		...check,
+		ok: true,
+		detail: `${detail}; without signs ${unsigned.toFixed()}, as the credit note prints it`,
+	};
 }
 
 function isCreditNote(data: CommercialDocument): boolean {
@@ -318,7 +340,13 @@ function headerValues(data: CommercialDocument): ReadonlyArray<readonly [HeaderP
 	];
 }
 
-function compareValues(path: string, xml: string | null, page: Found | undefined, compare: Compare, signs: Signs): Check[] {
+function compareValues(
+	path: string,
+	xml: string | null,
+	page: Found | undefined,
+	compare: Compare,
+	signs: Signs,
+): Check[] {
 	if (xml === null || page === undefined) return [];
 	const ok = compare(xml, page.value, signs);
 	const detail = `the page prints "${page.place.quote}", the XML says "${xml}"`;
@@ -331,5 +359,8 @@ function opposite(a: string, b: string): boolean {
 
 /** Letters and digits alone, without case and accents: what is left when layout is taken away. */
 function letters(text: string): string {
-	return text.normalize('NFKD').replace(/[^\p{L}\p{N}@]/gu, '').toLowerCase();
+	return text
+		.normalize('NFKD')
+		.replace(/[^\p{L}\p{N}@]/gu, '')
+		.toLowerCase();
 }

@@ -32,7 +32,11 @@ export function conventionsOf(rows: readonly Row[]): Conventions {
 	const numbers = texts.flatMap((text) => [...text.matchAll(anyNumber)].map(([number]) => number.trim()));
 	// Amounts have two decimals; `2.4` is as often a version or a section as a number.
 	const amounts = numbers.filter((number) => /[.,]\d{2}(?!\d)/.test(number));
-	return { language, decimalMark: decimalMarkOf(amounts.length > 0 ? amounts : numbers), dateOrder: dateOrderOf(texts, language) };
+	return {
+		language,
+		decimalMark: decimalMarkOf(amounts.length > 0 ? amounts : numbers),
+		dateOrder: dateOrderOf(texts, language),
+	};
 }
 
 /**
@@ -44,7 +48,10 @@ export function rejoined(row: Row): Row {
 	for (const cell of row.cells) {
 		const before = cells.at(-1);
 		const gap = before === undefined ? Infinity : cell.left - before.right;
-		const split = before !== undefined && /(?:^|[\s(−–-])\d{1,3}(?: \d{3})*$/.test(before.text) && /^\d{3}(?:[ ,.]\d|[^\d.,]|$)/.test(cell.text);
+		const split =
+			before !== undefined &&
+			/(?:^|[\s(−–-])\d{1,3}(?: \d{3})*$/.test(before.text) &&
+			/^\d{3}(?:[ ,.]\d|[^\d.,]|$)/.test(cell.text);
 		if (before === undefined || !split || gap < 0 || gap > (row.bottom - row.top) / 2) cells.push(cell);
 		else cells[cells.length - 1] = joinedCells(before, cell);
 	}

@@ -8,7 +8,10 @@ import { isOptional, type TableLine } from './table';
  * Reads lines that are printed as a form: `Désignation : Tonte`, `Quantité : 2`, one under the other. A line begins with
  * its description and counts when its total, or quantity and unit price, follow before the next one.
  */
-export function readLabelledLines(rows: readonly Row[], conventions: Conventions): { lines: TableLine[]; used: Set<Cell> } {
+export function readLabelledLines(
+	rows: readonly Row[],
+	conventions: Conventions,
+): { lines: TableLine[]; used: Set<Cell> } {
 	const blocks: Entry[][] = [];
 	for (const entry of rows.flatMap(({ cells }) => entriesOf(cells, conventions))) {
 		if (entry.key === 'description') blocks.push([entry]);

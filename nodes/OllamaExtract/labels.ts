@@ -31,7 +31,7 @@ export interface Labelled {
 
 /** Finds the label at the beginning of a text, the longest one that fits; French, German and English. Null when none. */
 export function labelAt(text: string): Labelled | null {
-	const plain = folded(text);
+	const plain = folded(text.slice(0, longestLabel));
 	let best: Labelled | null = null;
 	for (const [label, pattern] of patterns) {
 		const match = pattern.exec(plain);
@@ -39,6 +39,8 @@ export function labelAt(text: string): Labelled | null {
 	}
 	return best;
 }
+
+const longestLabel = 160;
 
 /** True when the text is a label and nothing else. */
 export function isBareLabel(text: string): boolean {
@@ -65,7 +67,11 @@ export type Column =
 
 /** What the head of a column announces, or null. `price` is a unit price or a total: its neighbours decide. */
 export function columnOf(head: string): Column | null {
-	const plain = folded(head).replace(/\((?:eur|€|en euros?|%)\)|[€:*]/g, ' ').replace(/\s+/g, ' ').trim();
+	if (head.length > 80) return null;
+	const plain = folded(head)
+		.replace(/\((?:eur|€|en euros?|%)\)|[€:*]/g, ' ')
+		.replace(/\s+/g, ' ')
+		.trim();
 	if (plain === '' || plain.length > 60 || /\d{3}/.test(plain)) return null;
 	for (const [column, pattern, not] of columns) {
 		if (pattern.test(plain) && not?.test(plain) !== true) return column;
@@ -88,6 +94,7 @@ export function languageOf(texts: Iterable<string>): Language | null {
 
 /** Lower case without accents, every white space an ordinary blank, each character in its place. */
 export function folded(text: string): string {
+	if (/^[\x20-\x7e]*$/.test(text)) return text.toLowerCase();
 	return Array.from(text, (character) => {
 		const base = character.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 		if (/^\s$/.test(character)) return ' ';
@@ -97,11 +104,13 @@ export function folded(text: string): string {
 }
 
 // Patterns see folded text. A label ends at a word's end; numbers signs, colons and blanks behind it belong to it.
-const no = "(?: ?(?:n[°ºo]s?\\.?|nr\\.?|no\\.?|num\\.?|numero|nummer|number|#|ref\\.?|reference))";
+const no = '(?: ?(?:n[°ºo]s?\\.?|nr\\.?|no\\.?|num\\.?|numero|nummer|number|#|ref\\.?|reference))';
 const ends = '(?:(?<=[°º#])|(?![\\p{L}\\d]))';
-const tail = "(?: ?\\((?:eur|€|en euros?|ht|h\\.t\\.?|net|excl[^)]*|inkl[^)]*|incl[^)]*|exkl[^)]*)\\))*(?: ?(?:in|en) (?:eur|euros?|€))? ?[:.#°=]* ?";
+const tail =
+	'(?: ?\\((?:eur|€|en euros?|ht|h\\.t\\.?|net|excl[^)]*|inkl[^)]*|incl[^)]*|exkl[^)]*)\\))*(?: ?(?:in|en) (?:eur|euros?|€))? ?[:.#°=]* ?';
 
-const offer = '(?:devis|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
+const offer =
+	'(?:devis|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
 const bill =
 	"(?:facture(?: d'acompte| de situation| proforma| de solde)?|avoir|note de credit|invoice|credit note|credit memo" +
 	'|(?:\\p{L}+)?rechnung(?: bau)?(?: \\(\\d+\\))?|gutschrift(?: \\(\\d+\\))?)';
@@ -116,54 +125,156 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	['number', `(?:document|quotation|quote|invoice|estimate) (?:number|no\\.?|id|#)`],
 	['reference', `${document}(?= ?:? ?\\p{L}{0,5}[-_/ ]?\\d)`],
 	['reference', `(?:reference|ref\\.?|n[°º]|nr\\.?|numero|nummer|number)`],
-	['other-number', "(?:numero|n[°ºo]|reference|ref\\.?) (?:de |du |d'|des )?(?:client|commande|bon|contrat|tva|siret|siren|facture associee|compte|chantier|dossier|engagement|lot|serie|tel|ape|rcs)\\b.*?(?=:|$)"],
+	[
+		'other-number',
+		"(?:numero|n[°ºo]|reference|ref\\.?) (?:de |du |d'|des )?(?:client|commande|bon|contrat|tva|siret|siren|facture associee|compte|chantier|dossier|engagement|lot|serie|tel|ape|rcs)\\b.*?(?=:|$)",
+	],
 	['other-number', 'n[°ºo] (?:de )?facture associee'],
-	['other-number', `(?:votre|vos|nos|your|ihre?|our|unsere?) (?:reference|ref\\.?|commande|order|zeichen|bestellung)s?`],
+	[
+		'other-number',
+		`(?:votre|vos|nos|your|ihre?|our|unsere?) (?:reference|ref\\.?|commande|order|zeichen|bestellung)s?`,
+	],
 	['other-number', `(?:facture liee|${document} (?:liee?|associee?|d'origine|precedente?|de reference))`],
-	['other-number', '(?:kunden|bestell|auftrags|liefer(?:schein)?|steuer|konto|telefon|artikel|vertrags)-?(?:nummer|nr\\.?)'],
+	[
+		'other-number',
+		'(?:kunden|bestell|auftrags|liefer(?:schein)?|steuer|konto|telefon|artikel|vertrags)-?(?:nummer|nr\\.?)',
+	],
 	['other-number', '(?:customer|order|contract|account|purchase order|po|delivery|project) (?:number|no\\.?|id)'],
 	['date', `date (?:de |du |d'|de l'|de la )?(?:${document}|${issue})`],
 	['date', `(?:date|datum|emis le|emise le|etabli le|etablie le|redige le|fait le|edite le|le(?= \\d))`],
 	['date', '(?:rechnungs|angebots|beleg|ausstellungs|dokument(?:en)?)-?datum'],
-	['date', '(?:invoice|quote|quotation|issue|document|estimate|billing) date|date of issue|dated|date issued|issued (?:on|at)'],
+	[
+		'date',
+		'(?:invoice|quote|quotation|issue|document|estimate|billing) date|date of issue|dated|date issued|issued (?:on|at)',
+	],
 	['date', `${document} (?:du|vom|dated|en date du|etablie? le)`],
-	['other-date', "date (?:de |du |d'|de la |of |des )?(?:livraison|prestation|debut|fin|facture associee|commande|delivery|naissance|visite|reception|intervention|travaux|service|paiement|signature|execution|realisation)[^:]*"],
+	[
+		'other-date',
+		"date (?:de |du |d'|de la |of |des )?(?:livraison|prestation|debut|fin|facture associee|commande|delivery|naissance|visite|reception|intervention|travaux|service|paiement|signature|execution|realisation)[^:]*",
+	],
 	['other-date', '(?:liefer|leistungs|liefer- und leistungs|bestell|druck)-?(?:datum|zeitraum)'],
-	['other-date', '(?:delivery|order|shipping|print|service|payment) date|date de debut|date de fin|abrechnungszeitraum'],
-	['valid-until', "(?:date (?:de |d')?|fin de )?(?:validite|expiration|limite de validite)(?: (?:du|de ce|de l'|de la|de notre) ?(?:devis|offre|proposition))?(?: jusqu'?(?:e?n? )?au)?"],
-	['valid-until', "(?:(?:devis|offre|proposition|prix)(?: est)? )?valables? jusqu'? ?au|valide jusqu'? ?au|expire le"],
-	['valid-until', 'gultig bis(?: zum)?|bindefrist(?: bis)?|valid until|valid through|expires(?: on)?|expiry date|expiration date|validity'],
-	['valid-until', "(?:date d')?echeance(?: le)?|date limite (?:de paiement|de reglement)?|a (?:payer|regler) (?:avant|au plus tard) le|payable (?:avant )?le"],
-	['valid-until', 'fallig(?:keit)?(?:sdatum)?(?: am)?|zahlbar bis(?: zum)?|due date|payment due(?: date)?|due on|please remit (?:until|by)|due by'],
+	[
+		'other-date',
+		'(?:delivery|order|shipping|print|service|payment) date|date de debut|date de fin|abrechnungszeitraum',
+	],
+	[
+		'valid-until',
+		"(?:date (?:de |d')?|fin de )?(?:validite|expiration|limite de validite)(?: (?:du|de ce|de l'|de la|de notre) ?(?:devis|offre|proposition))?(?: jusqu'?(?:e?n? )?au)?",
+	],
+	[
+		'valid-until',
+		"(?:(?:devis|offre|proposition|prix)(?: est)? )?valables? jusqu'? ?au|valide jusqu'? ?au|expire le",
+	],
+	[
+		'valid-until',
+		'gultig bis(?: zum)?|bindefrist(?: bis)?|valid until|valid through|expires(?: on)?|expiry date|expiration date|validity',
+	],
+	[
+		'valid-until',
+		"(?:date d')?echeance(?: le)?|date limite (?:de paiement|de reglement)?|a (?:payer|regler) (?:avant|au plus tard) le|payable (?:avant )?le",
+	],
+	[
+		'valid-until',
+		'fallig(?:keit)?(?:sdatum)?(?: am)?|zahlbar bis(?: zum)?|due date|payment due(?: date)?|due on|please remit (?:until|by)|due by',
+	],
 	['valid-until', 'bitte uberweisen sie bis zum|zahlungsziel|pay by'],
-	['net', "(?:montant |total |prix |sous-total |base )?(?:total )?(?:general )?(?:net )?(?:h\\.?t\\.?v?a?|hors[ -]taxes?)(?: net)?(?: apres remise)?"],
-	['net', "total (?:general |net )?h\\.?t\\.?(?: net)?|montant (?:total )?h\\.?t\\.?|total net"],
-	['net', '(?:gesamt|summe|rechnungssumme|gesamtbetrag|gesamtsumme|zwischensumme|total)?[ -]?netto(?:betrag|summe|gesamt)?|rechnungssumme (?:netto|ohne ust)'],
-	['net', 'net (?:total|amount)(?: amount)?|total net(?: amount)?|total (?:excl(?:uding|\\.)? ?(?:vat|tax)|before tax|ex vat)|taxable (?:amount|total)'],
-	['tax', "(?:\\d+(?:[.,]\\d+)? ?% )?(?:montant |total |dont )*(?:de la |des |de )?(?:t\\.?v\\.?a\\.?|taxes)"],
-	['tax', '(?:summe |gesamt |zzgl\\.? |zuzuglich |davon |\\+ ?|enthaltene )?(?:\\d+(?:,\\d+)? ?% )?(?:gesetzl\\.? )?(?:umsatzsteuer|mwst\\.?|mehrwertsteuer|ust\\.?)(?: gesamt|-?betrag)?|steuerbetrag|steuer gesamt|summe steuern?'],
-	['tax', '(?:\\d+(?:\\.\\d+)? ?% )?(?:total |plus )?(?:vat|value added tax|sales tax|tax(?:es)?)(?: total| amount)?'],
-	['gross', "(?:montant |total )*(?:general |net )?(?:t\\.?t\\.?c\\.?|toutes taxes comprises)"],
-	['gross', '(?:gesamt|rechnungs|end)?(?:betrag|summe|gesamt)? ?brutto(?:betrag|summe|gesamt)?|rechnungssumme brutto|gesamtbetrag|rechnungsbetrag|endbetrag|endsumme|gesamtsumme'],
-	['gross', 'gross (?:total|amount)(?: amount)?|total (?:incl(?:uding|\\.)? ?(?:vat|tax)|inc\\.? vat)|grand total|invoice total'],
+	[
+		'net',
+		'(?:montant |total |prix |sous-total |base )?(?:total )?(?:general )?(?:net )?(?:h\\.?t\\.?v?a?|hors[ -]taxes?)(?: net)?(?: apres remise)?',
+	],
+	['net', 'total (?:general |net )?h\\.?t\\.?(?: net)?|montant (?:total )?h\\.?t\\.?|total net'],
+	[
+		'net',
+		'(?:gesamt|summe|rechnungssumme|gesamtbetrag|gesamtsumme|zwischensumme|total)?[ -]?netto(?:betrag|summe|gesamt)?|rechnungssumme (?:netto|ohne ust)',
+	],
+	[
+		'net',
+		'net (?:total|amount)(?: amount)?|total net(?: amount)?|total (?:excl(?:uding|\\.)? ?(?:vat|tax)|before tax|ex vat)|taxable (?:amount|total)',
+	],
+	['tax', '(?:\\d+(?:[.,]\\d+)? ?% )?(?:montant |total |dont )*(?:de la |des |de )?(?:t\\.?v\\.?a\\.?|taxes)'],
+	[
+		'tax',
+		'(?:summe |gesamt |zzgl\\.? |zuzuglich |davon |\\+ ?|enthaltene )?(?:\\d+(?:,\\d+)? ?% )?(?:gesetzl\\.? )?(?:umsatzsteuer|mwst\\.?|mehrwertsteuer|ust\\.?)(?: gesamt|-?betrag)?|steuerbetrag|steuer gesamt|summe steuern?',
+	],
+	[
+		'tax',
+		'(?:\\d+(?:\\.\\d+)? ?% )?(?:total |plus )?(?:vat|value added tax|sales tax|tax(?:es)?)(?: total| amount)?',
+	],
+	['gross', '(?:montant |total )*(?:general |net )?(?:t\\.?t\\.?c\\.?|toutes taxes comprises)'],
+	[
+		'gross',
+		'(?:gesamt|rechnungs|end)?(?:betrag|summe|gesamt)? ?brutto(?:betrag|summe|gesamt)?|rechnungssumme brutto|gesamtbetrag|rechnungsbetrag|endbetrag|endsumme|gesamtsumme',
+	],
+	[
+		'gross',
+		'gross (?:total|amount)(?: amount)?|total (?:incl(?:uding|\\.)? ?(?:vat|tax)|inc\\.? vat)|grand total|invoice total',
+	],
 	['total', '(?:montant )?total(?: (?:du|de la|de ce) (?:devis|facture)| general| amount)?|gesamt|summe|totaux'],
-	['due', "(?:total |montant |reste |solde )?(?:net )?a (?:payer|regler)(?: (?:ttc|t\\.t\\.c\\.))?|net a payer(?: ttc)?|solde(?: (?:du|a payer))?|reste du|total net de taxes?"],
-	['due', 'zahlbetrag|offener betrag|zu zahlen(?:der betrag)?|amount (?:due|payable)|balance(?: due)?|total due|due payable|residual|open amount|restbetrag'],
-	['subtotal', "sous[- ]?total(?: .*)?|total (?:lot|poste|chapitre|tranche|section|partie|zone|piece|etage|batiment|phase|rubrique|fourniture|main)s?\\b.*|a reporter|reports?(?: (?:de la )?page.*)?"],
-	['subtotal', 'zwischensumme|ubertrag|summe (?:pos|titel|los|abschnitt)\\b.*|subtotal|sub[- ]total|carried (?:forward|over)|brought forward|positionssumme|line total amount|total lines?'],
-	['adjustment', "(?:remise|rabais|ristourne|escompte|frais de (?:port|livraison|transport|dossier)|port et emballage|eco-?(?:participation|contribution))\\b.*|charge ?: ?.*"],
-	['adjustment', '(?:abzgl\\.?|abzuglich) (?!umsatz|ust|mwst).*|(?:zzgl\\.?|zuzuglich) (?!(?:gesetzl|umsatz|ust|mwst|mehrwert|\\d)).*|(?:rabatt|nachlass|versandkosten|zuschlag|sondernachlass)\\b.*'],
+	[
+		'due',
+		'(?:total |montant |reste |solde )?(?:net )?a (?:payer|regler)(?: (?:ttc|t\\.t\\.c\\.))?|net a payer(?: ttc)?|solde(?: (?:du|a payer))?|reste du|total net de taxes?',
+	],
+	[
+		'due',
+		'zahlbetrag|offener betrag|zu zahlen(?:der betrag)?|amount (?:due|payable)|balance(?: due)?|total due|due payable|residual|open amount|restbetrag',
+	],
+	[
+		'subtotal',
+		'sous[- ]?total(?: .*)?|total (?:lot|poste|chapitre|tranche|section|partie|zone|piece|etage|batiment|phase|rubrique|fourniture|main)s?\\b.*|a reporter|reports?(?: (?:de la )?page.*)?',
+	],
+	[
+		'subtotal',
+		'zwischensumme|ubertrag|summe (?:pos|titel|los|abschnitt)\\b.*|subtotal|sub[- ]total|carried (?:forward|over)|brought forward|positionssumme|line total amount|total lines?',
+	],
+	[
+		'adjustment',
+		'(?:remise|rabais|ristourne|escompte|frais de (?:port|livraison|transport|dossier)|port et emballage|eco-?(?:participation|contribution))\\b.*|charge ?: ?.*',
+	],
+	[
+		'adjustment',
+		'(?:abzgl\\.?|abzuglich) (?!umsatz|ust|mwst).*|(?:zzgl\\.?|zuzuglich) (?!(?:gesetzl|umsatz|ust|mwst|mehrwert|\\d)).*|(?:rabatt|nachlass|versandkosten|zuschlag|sondernachlass)\\b.*',
+	],
 	['adjustment', '(?:discount|allowance|extra charge|shipping|surcharge|rebate|charge:)\\b.*'],
-	['other-amount', "acomptes?\\b.*|deja (?:regle|paye|verse).*|avance\\b.*|bereits bezahlt|erhaltene anzahlungen|anzahlung.*|prepaid.*|paid.*|deposit.*|rounding.*|capital.*|indemnite.*|penalites?.*|gesamtbetrag der (?:zuschlage|abschlage)|bruttopreis.*|taux.*"],
-	['currency', '(?:devise|monnaie|wahrung|rechnungswahrung|currency|invoice currency|betrage in|montants en|amounts in)'],
-	['seller', "(?:emetteur|emis par|fournisseur|vendeur|prestataire|entreprise|artisan|verkaufer|rechnungs(?:er)?steller|lieferant|leistungserbringer|anbieter|auftragnehmer|seller|vendor|supplier|from|issued by|nos coordonnees)"],
-	['buyer', "(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit)"],
-	['buyer', '(?:kaufer/leistungsempfanger|kaufer|leistungsempfanger|rechnungsempfanger|rechnungsadresse|kunde|auftraggeber|empfanger|rechnung an|angebot fur)'],
-	['buyer', '(?:bill(?:ed)? to|invoice to|billing address|customer|sold to|buyer|prepared for|client name|attn|quote (?:to|for))'],
-	['name', '(?:nom(?: (?:et prenom|prenom|complet|du client|/ raison sociale))?|raison sociale|denomination|societe|name|firma|company(?: name)?)'],
-	['other-party', "(?:adresse (?:de |du )?(?:livraison|chantier|des travaux|d'intervention|d'execution)|livraison|lieu (?:de livraison|des travaux|d'intervention)|chantier|representant fiscal|beneficiaire|contact commercial|nos references|vos references|references?(?: sur la facture)?|expediteur|banque|vos identifiants)"],
-	['other-party', '(?:abweichender warenempfanger|warenempfanger|lieferadresse|lieferanschrift|zahlungsempfanger|bankverbindung|bemerkungen|positionsdaten)'],
-	['other-party', '(?:delivery address|ship(?:ping)?(?: to| address)|deliver(?:y)? to|payee|remit to|bank details|payment details|notes?|reglement|conditions)'],
+	[
+		'other-amount',
+		'acomptes?\\b.*|deja (?:regle|paye|verse).*|avance\\b.*|bereits bezahlt|erhaltene anzahlungen|anzahlung.*|prepaid.*|paid.*|deposit.*|rounding.*|capital.*|indemnite.*|penalites?.*|gesamtbetrag der (?:zuschlage|abschlage)|bruttopreis.*|taux.*',
+	],
+	[
+		'currency',
+		'(?:devise|monnaie|wahrung|rechnungswahrung|currency|invoice currency|betrage in|montants en|amounts in)',
+	],
+	[
+		'seller',
+		'(?:emetteur|emis par|fournisseur|vendeur|prestataire|entreprise|artisan|verkaufer|rechnungs(?:er)?steller|lieferant|leistungserbringer|anbieter|auftragnehmer|seller|vendor|supplier|from|issued by|nos coordonnees)',
+	],
+	[
+		'buyer',
+		"(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit)",
+	],
+	[
+		'buyer',
+		'(?:kaufer/leistungsempfanger|kaufer|leistungsempfanger|rechnungsempfanger|rechnungsadresse|kunde|auftraggeber|empfanger|rechnung an|angebot fur)',
+	],
+	[
+		'buyer',
+		'(?:bill(?:ed)? to|invoice to|billing address|customer|sold to|buyer|prepared for|client name|attn|quote (?:to|for))',
+	],
+	[
+		'name',
+		'(?:nom(?: (?:et prenom|prenom|complet|du client|/ raison sociale))?|raison sociale|denomination|societe|name|firma|company(?: name)?)',
+	],
+	[
+		'other-party',
+		"(?:adresse (?:de |du )?(?:livraison|chantier|des travaux|d'intervention|d'execution)|livraison|lieu (?:de livraison|des travaux|d'intervention)|chantier|representant fiscal|beneficiaire|contact commercial|nos references|vos references|references?(?: sur la facture)?|expediteur|banque|vos identifiants)",
+	],
+	[
+		'other-party',
+		'(?:abweichender warenempfanger|warenempfanger|lieferadresse|lieferanschrift|zahlungsempfanger|bankverbindung|bemerkungen|positionsdaten)',
+	],
+	[
+		'other-party',
+		'(?:delivery address|ship(?:ping)?(?: to| address)|deliver(?:y)? to|payee|remit to|bank details|payment details|notes?|reglement|conditions)',
+	],
 ];
 // `Lieferant` heads an address; `Lieferant GmbH` is a name.
 const alone = new Set<Label>(['seller', 'buyer', 'other-party', 'name']);
@@ -174,17 +285,45 @@ const patterns = sources.map(([label, source]) => {
 
 const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	['discount', /\b(remises?|rem|rabatt|nachlass|disc|discount|allowances?|zu-? ?\/? ?abschlag)\b/],
-	['vatAmount', /(montant|betrag|amount|total|mt|dont) ?(de |de la )?(tva|t\.v\.a|ust|vat|tax|steuer)|(ust|steuer|mwst|vat|tax)[.-]* ?-?(betrag|amount)|steuerbetrag/, /excl|incl|ohne|basis|base/],
+	[
+		'vatAmount',
+		/(montant|betrag|amount|total|mt|dont) ?(de |de la )?(tva|t\.v\.a|ust|vat|tax|steuer)|(ust|steuer|mwst|vat|tax)[.-]* ?-?(betrag|amount)|steuerbetrag/,
+		/excl|incl|ohne|basis|base/,
+	],
 	['base', /\b(base|basis(betrag)?|warenwert|steuerbasisbetrag|bemessungsgrundlage|taxable( amount)?)\b/],
-	['totalWithTax', /\b(ttc|t\.t\.c|brutto(betrag|preis)?|incl\.? ?(vat|tax)|inkl\.? ?(ust|mwst))/, /unit|p\.? ?u\b/],
+	[
+		'totalWithTax',
+		/\b(ttc|t\.t\.c|brutto(betrag|preis)?|incl\.? ?(vat|tax)|inkl\.? ?(ust|mwst))/,
+		/unit|p\.? ?u\b/,
+	],
 	['unit', /^(u|un|unites?|un\.|einheit|meng(en)?[.-]* ?-? ?einheit|unit|uom|me)\b/, /pri(x|ce)|preis|unitaire/],
-	['unitPrice', /\bp\.? ?u\b|prix ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzelpreis|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/],
+	[
+		'unitPrice',
+		/\bp\.? ?u\b|prix ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzelpreis|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/,
+	],
 	['unitPrice', /^(hourly rate|rate|taux horaire|cout|cost|kosten|(stunden)?satz)( ht)?$/],
-	['vatRate', /\b(tva|t\.v\.a\.?|taux|ust|mwst|vat|tax(es)?|steuer(satz)?)\b/, /montant|total|betrag|amount|pri(x|ce)|preis|excl|incl|ohne|\bht\b|base|net/],
-	['total', /\b(totale?|montants?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|g-?preis|gp|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/],
-	['price', /^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|^(price|prix|preis)\b/],
-	['quantity', /\b(qte?s?|qtee?s?|quantites?|qty|quantity|menge|anzahl|nombre|nbre?|hours|heures|std|stunden|surface|volume|metrage|longueur)\b/],
-	['description', /\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars)\b/, /^(art[. ]|code|item (no|code|#))/],
+	[
+		'vatRate',
+		/\b(tva|t\.v\.a\.?|taux|ust|mwst|vat|tax(es)?|steuer(satz)?)\b/,
+		/montant|total|betrag|amount|pri(x|ce)|preis|excl|incl|ohne|\bht\b|base|net/,
+	],
+	[
+		'total',
+		/\b(totale?|montants?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|g-?preis|gp|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/,
+	],
+	[
+		'price',
+		/^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|^(price|prix|preis)\b/,
+	],
+	[
+		'quantity',
+		/\b(qte?s?|qtee?s?|quantites?|qty|quantity|menge|anzahl|nombre|nbre?|hours|heures|std|stunden|surface|volume|metrage|longueur)\b/,
+	],
+	[
+		'description',
+		/\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars)\b/,
+		/^(art[. ]|code|item (no|code|#))/,
+	],
 	['reference', /\b(refs?|references?|code|referenzen|art\.?-?(ikel)?-? ?(nr|no)|sku|item (no|code)|article n)\b/],
 	['position', /^(n[°ºo]\.?|no\.?|#|pos\.?|position|ligne|item|lot|nr\.?|poste)$/],
 ];

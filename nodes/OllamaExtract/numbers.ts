@@ -68,7 +68,10 @@ export function readDate(text: string, order?: DateOrder): DateReading | null {
 }
 
 /** The dates printed in a text, with where each begins and ends in it. */
-export function datesIn(text: string, order?: DateOrder): Array<{ start: number; end: number; reading: DateReading }> {
+export function datesIn(
+	text: string,
+	order?: DateOrder,
+): Array<{ start: number; end: number; reading: DateReading }> {
 	const found = [];
 	for (const match of folded(text).matchAll(dateAnywhere)) {
 		const reading = dateOf(match, order);
@@ -155,7 +158,8 @@ function readWith(digits: string, mark: DecimalMark): string | null {
 	const groupMarks = new Set(whole.replace(/\d/g, '').replace(/[ \u00a0\u202f\u2009]/g, ' '));
 	if (groupMarks.size > 1) return null;
 	const [head = '', ...rest] = groups;
-	if (rest.length > 0 && (!/^[1-9]\d{0,2}$/.test(head) || !rest.every((group) => /^\d{3}$/.test(group)))) return null;
+	if (rest.length > 0 && (!/^[1-9]\d{0,2}$/.test(head) || !rest.every((group) => /^\d{3}$/.test(group))))
+		return null;
 	const integer = groups.join('');
 	if (!/^(?:\d{1,2}|[1-9]\d{2,11})$/.test(integer)) return null;
 	return decimals === undefined ? String(Number(integer)) : `${Number(integer)}.${decimals}`;
@@ -201,7 +205,10 @@ const someDate =
 const weekday =
 	'lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag' +
 	'|monday|tuesday|wednesday|thursday|friday|saturday|sunday';
-const wholeDate = new RegExp(`^(?:le |du |au |vom |am |den |on )?(?:(?:${weekday}),? )?(?:le |den )?(?:${someDate})\\.?$`, 'i');
+const wholeDate = new RegExp(
+	`^(?:le |du |au |vom |am |den |on )?(?:(?:${weekday}),? )?(?:le |den )?(?:${someDate})\\.?$`,
+	'i',
+);
 const dateAnywhere = new RegExp(`(?<![\\p{L}\\d/.-])(?:${someDate})(?![\\p{L}\\d]|[/-]\\d|[.,]\\d)`, 'giu');
 
 function plain(text: string): string {
@@ -211,8 +218,10 @@ function plain(text: string): string {
 function dateOf(match: RegExpMatchArray, order: DateOrder | undefined): DateReading | null {
 	const g = match.groups ?? {};
 	if (g['isoYear'] !== undefined) return only(isoDate(g['isoYear'], Number(g['isoMonth']), Number(g['isoDay'])));
-	if (g['name'] !== undefined) return only(isoDate(g['nameYear'] ?? '', monthNames[g['name']] ?? 0, Number(g['day'])));
-	if (g['usName'] !== undefined) return only(isoDate(g['usYear'] ?? '', monthNames[g['usName']] ?? 0, Number(g['usDay'])));
+	if (g['name'] !== undefined)
+		return only(isoDate(g['nameYear'] ?? '', monthNames[g['name']] ?? 0, Number(g['day'])));
+	if (g['usName'] !== undefined)
+		return only(isoDate(g['usYear'] ?? '', monthNames[g['usName']] ?? 0, Number(g['usDay'])));
 	const [first, second, year] = [Number(g['first']), Number(g['second']), fullYear(g['year'] ?? '')];
 	const dayFirst = isoDate(year, second, first);
 	if (g['mark'] === '.') return only(dayFirst);

@@ -42,10 +42,11 @@ export interface PageReading {
 
 /** Reads the fields of a devis or an invoice from its rows. What it is not sure of stays absent. */
 export function readFields(printed: readonly Row[], kind: DocumentKind): PageReading {
-	const rows = printed.map(rejoined);
+	const rows = printed.flatMap(withoutProse).map(rejoined);
 	const conventions = conventionsOf(rows);
 	const tables = readTables(rows, conventions);
-	const form = tables.lines.length > 0 ? { lines: [], used: new Set<Cell>() } : readLabelledLines(rows, conventions);
+	const form =
+		tables.lines.length > 0 ? { lines: [], used: new Set<Cell>() } : readLabelledLines(rows, conventions);
 	const free = rows.flatMap((row) => withoutCells(row, new Set([...tables.used, ...form.used])));
 	const sites = sitesIn(free);
 	const { totals, subtotals, taxes, ambiguous } = readTotals(free, sites, conventions);
@@ -57,7 +58,11 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 	const header = {
 		...numberAndDate(free, sites, kind, conventions),
 		...one('currency', currencyIn(rows)),
-		...readParties(free, sites, rows.find(({ cells }) => cells.some((cell) => tables.used.has(cell)))),
+		...readParties(
+			free,
+			sites,
+			rows.find(({ cells }) => cells.some((cell) => tables.used.has(cell))),
+		),
 		...(totals.net === undefined ? {} : { 'totals.net': totals.net }),
 		...(totals.tax === undefined ? {} : { 'totals.tax': totals.tax }),
 		...(totals.gross === undefined ? {} : { 'totals.gross': totals.gross }),
@@ -85,17 +90,17 @@ function numberAndDate(rows: readonly Row[], sites: readonly Site[], kind: Docum
 	const named = dated.filter(({ cell, end }) => !/^(?:date|datum|le)\W*$/i.test(cell.text.slice(0, end)));
 	const read = (site: Site) => dateAfter(rows, site, conventions);
 	const date =
-		firstOf(named, ['date'], read) ??
-		firstOf(dated, ['date'], read) ??
-		titled ??
-		datePlaced(rows, conventions);
-	const validUntil =
-		firstOf(sites, ['valid-until'], read) ?? untilInText(rows, kind, conventions);
+		firstOf(named, ['date'], read) ?? firstOf(dated, ['date'], read) ?? titled ?? datePlaced(rows, conventions);
+	const validUntil = firstOf(sites, ['valid-until'], read) ?? untilInText(rows, kind, conventions);
 	return { ...one('number', number), ...one('date', date), ...one('validUntil', validUntil) };
 }
 
 /** The value of the strongest label that has one. Different values behind equal labels settle nothing. */
-function firstOf(sites: readonly Site[], labels: readonly Label[], read: (site: Site) => Found | undefined): Found | undefined {
+function firstOf(
+	sites: readonly Site[],
+	labels: readonly Label[],
+	read: (site: Site) => Found | undefined,
+): Found | undefined {
 	for (const label of labels) {
 		const found = sites.filter((site) => site.label === label).flatMap((site) => read(site) ?? []);
 		if (new Set(found.map(({ value }) => value)).size === 1) return found[0];
@@ -104,7 +109,8 @@ function firstOf(sites: readonly Site[], labels: readonly Label[], read: (site: 
 	return undefined;
 }
 
-const numberEnd = /\s+(?:vom|von|du|de|dated|issued|établie?|émise?|en date|date|le|am|of)(?=\s)|\s[-–—|]\s|[,;]|\s\(/iu;
+const numberEnd =
+	/\s+(?:vom|von|du|de|dated|issued|établie?|émise?|en date|date|le|am|of)(?=\s)|\s[-–—|]\s|[,;]|\s\(/iu;
 
 function numberAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
 	for (const { cell, start, text } of slicesAfter(rows, site)) {
@@ -133,7 +139,8 @@ function dateAfter(rows: readonly Row[], site: Site, conventions: Conventions): 
 			if (first.reading.kind === 'ambiguous') return undefined;
 			return foundIn(cell, start + first.start, start + first.end, first.reading.value);
 		}
-		const columnHead = !/:\s*$/.test(site.cell.text.slice(0, site.end)) && cell !== site.cell && site.row.cells.includes(cell);
+		const columnHead =
+			!/:\s*$/.test(site.cell.text.slice(0, site.end)) && cell !== site.cell && site.row.cells.includes(cell);
 		if (/\p{L}{3}/u.test(text) && !columnHead) return undefined;
 	}
 	return undefined;
@@ -145,13 +152,20 @@ function dateBehind(number: Found, rows: readonly Row[], conventions: Convention
 		for (const cell of cells) {
 			const at = cell.text.indexOf(number.value);
 			if (at === -1 || foundIn(cell, at, at + number.value.length, number.value).place !== number.place) {
-				const same = at !== -1 && JSON.stringify(foundIn(cell, at, at + number.value.length, '').place) === JSON.stringify(number.place);
+				const same =
+					at !== -1 &&
+					JSON.stringify(foundIn(cell, at, at + number.value.length, '').place) === JSON.stringify(number.place);
 				if (!same) continue;
 			}
 			const rest = cell.text.slice(at + number.value.length);
 			const [date] = datesIn(rest, conventions.dateOrder);
 			if (date === undefined || date.reading.kind === 'ambiguous') return undefined;
-			if (!/^\s*[,-]?\s*(?:établie?|émise?|fait)?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i.test(rest.slice(0, date.start))) return undefined;
+			if (
+				!/^\s*[,-]?\s*(?:établie?|émise?|fait)?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i.test(
+					rest.slice(0, date.start),
+				)
+			)
+				return undefined;
 			const start = at + number.value.length + date.start;
 			return foundIn(cell, start, start + date.end - date.start, date.reading.value);
 		}
@@ -165,7 +179,10 @@ function datePlaced(rows: readonly Row[], conventions: Conventions): Found | und
 	for (const { cells } of rows) {
 		for (const cell of cells) {
 			if (/bon pour|signature|accord/i.test(cell.text)) return unique(found);
-			const match = /^(?:(?:[Ff]ait )?[àÀ] \p{Lu}[\p{L}' -]{1,30},?|\p{Lu}[\p{L}' -]{1,30},) (?:le|den|am) (?=\S)/u.exec(cell.text);
+			const match =
+				/^(?:(?:[Ff]ait )?[àÀ] \p{Lu}[\p{L}' -]{1,30},?|\p{Lu}[\p{L}' -]{1,30},) (?:le|den|am) (?=\S)/u.exec(
+					cell.text,
+				);
 			const [date] = match === null ? [] : datesIn(cell.text.slice(match[0].length), conventions.dateOrder);
 			if (match === null || date?.start !== 0 || date.reading.kind === 'ambiguous') continue;
 			found.push(foundIn(cell, match[0].length, match[0].length + date.end, date.reading.value));
@@ -180,7 +197,8 @@ function unique(found: readonly Found[]): Found | undefined {
 
 const untilPhrases: Readonly<Record<DocumentKind, RegExp>> = {
 	devis: /(?:valable|validité|valide|offre|gültig|valid|prix)[^.;]{0,60}?(?:jusqu['’]au|bis(?: zum)?|until) /giu,
-	invoice: /(?:netto bis(?: zum)?|(?:zahlbar|überweisen|begleichen|zahlen)[^.;]{0,60}? bis(?: zum)?|(?:payer|régler|payable)[^.;]{0,40}? (?:avant|au plus tard) le|(?:pay|remit)[^.;]{0,40}? (?:by|until)) /giu,
+	invoice:
+		/(?:netto bis(?: zum)?|(?:zahlbar|überweisen|begleichen|zahlen)[^.;]{0,60}? bis(?: zum)?|(?:payer|régler|payable)[^.;]{0,40}? (?:avant|au plus tard) le|(?:pay|remit)[^.;]{0,40}? (?:by|until)) /giu,
 };
 
 function untilInText(rows: readonly Row[], kind: DocumentKind, conventions: Conventions): Found | undefined {
@@ -216,8 +234,14 @@ const statedCurrency =
 	/(?:€|£|\$)(?=[ \u00a0\u202f]?[-−]?\d)|(?<=\d[ \u00a0\u202f]?)(?:€|£|\$|[Ee]uros?(?!\p{L}))|(?<=[(/:] ?|^|in |en )(?:€|£|[Ee]uros?)(?=[)\s]|$)|(?<!\p{L})(?:EUR|CHF|USD|GBP)(?!\p{L})/gu;
 
 /** Discounts and charges printed between the first and the last of the totals. */
-function adjustmentsAmongTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): Adjustment[] {
-	const totals = sites.filter(({ label }) => label === 'net' || label === 'gross' || label === 'subtotal').map(({ rowIndex }) => rowIndex);
+function adjustmentsAmongTotals(
+	rows: readonly Row[],
+	sites: readonly Site[],
+	conventions: Conventions,
+): Adjustment[] {
+	const totals = sites
+		.filter(({ label }) => label === 'net' || label === 'gross' || label === 'subtotal')
+		.map(({ rowIndex }) => rowIndex);
 	return rows.slice(Math.min(...totals, rows.length), Math.max(...totals, 0) + 1).flatMap((row) => {
 		const [first] = row.cells;
 		const adjusts = first !== undefined && labelAt(first.text)?.label === 'adjustment';
@@ -245,11 +269,15 @@ function settle(lines: readonly TableLine[], adjustments: readonly Adjustment[],
 		({ position }) => position === null || !positions.has(parentOf(position)),
 	];
 	const fit = choices.flatMap((counted) =>
-		[byWord, asPrinted, []].filter((each) => addsUp(lines.filter(counted), each, net)).map((each) => ({ counted, each })),
+		[byWord, asPrinted, []]
+			.filter((each) => addsUp(lines.filter(counted), each, net))
+			.map((each) => ({ counted, each })),
 	)[0] ?? { counted: () => true, each: byWord };
 	return {
 		adjustments: fit.each,
-		lineFigures: lines.map((line): LineFigures => (fit.counted(line) ? line.figures : { ...line.figures, counted: false })),
+		lineFigures: lines.map(
+			(line): LineFigures => (fit.counted(line) ? line.figures : { ...line.figures, counted: false }),
+		),
 	};
 }
 
@@ -258,6 +286,14 @@ function addsUp(lines: readonly TableLine[], adjustments: readonly Found[], net:
 	const parts = [...lines.flatMap(({ values }) => values.total ?? []), ...adjustments];
 	const sum = parts.reduce((sofar, { value }) => sofar.plus(value), new Big(0));
 	return sum.minus(net.value).abs().lte('0.005');
+}
+
+/** Cells of this length hold no field, and the patterns below take their time over them. */
+const longestCell = 2_000;
+
+function withoutProse(row: Row): Row[] {
+	const cells = row.cells.filter(({ text }) => text.length <= longestCell);
+	return cells.length === row.cells.length ? [row] : cells.length === 0 ? [] : [{ ...row, cells }];
 }
 
 function withoutCells(row: Row, used: ReadonlySet<Cell>): Row[] {

@@ -20,12 +20,23 @@ export function readParties(rows: readonly Row[], sites: readonly Site[], body: 
 	const line = senderLine(rows.filter((row) => row.page === 1));
 	const sender = line?.name;
 	const taken = new Set([...zones.flatMap(({ cells }) => cells), ...(line?.row.cells ?? [])]);
-	const headed = zones.some(({ party, cells }) => party === 'buyer' && cells.some(({ text }) => postcode.test(text)));
-	const sides = sidesOf(blocksOf(rows.filter((row) => isAbove(row, body)), taken), sender, headed);
+	const headed = zones.some(
+		({ party, cells }) => party === 'buyer' && cells.some(({ text }) => postcode.test(text)),
+	);
+	const sides = sidesOf(
+		blocksOf(
+			rows.filter((row) => isAbove(row, body)),
+			taken,
+		),
+		sender,
+		headed,
+	);
 	const sellerZones = zones.filter(({ party }) => party === 'seller');
 	const buyerZones = zones.filter(({ party }) => party === 'buyer');
 	const sellerName =
-		firstName(rows, sellerZones) ?? (sides.seller === undefined ? undefined : blockName(rows, sides.seller)) ?? sender;
+		firstName(rows, sellerZones) ??
+		(sides.seller === undefined ? undefined : blockName(rows, sides.seller)) ??
+		sender;
 	const buyerName =
 		firstName(rows, buyerZones) ?? (sides.buyer === undefined ? undefined : blockName(rows, sides.buyer));
 	const sellerCells = new Set([...sellerZones.flatMap(({ cells }) => cells), ...(sides.seller ?? [])]);
@@ -33,7 +44,10 @@ export function readParties(rows: readonly Row[], sites: readonly Site[], body: 
 		...zones.filter(({ party }) => party !== 'seller').flatMap(({ cells }) => cells),
 		...(sides.buyer ?? []),
 	]);
-	const buyerCells = [...buyerZones.flatMap(({ cells }) => cells), ...(buyerZones.length === 0 ? (sides.buyer ?? []) : [])];
+	const buyerCells = [
+		...buyerZones.flatMap(({ cells }) => cells),
+		...(buyerZones.length === 0 ? (sides.buyer ?? []) : []),
+	];
 	return {
 		...present('seller.name', sellerName),
 		...present('seller.vat', identifierIn(rows, vatIn, sellerCells, foreign)),
@@ -47,7 +61,10 @@ export function readParties(rows: readonly Row[], sites: readonly Site[], body: 
 export function isFrenchCompanyNumber(digits: string): boolean {
 	if (!/^(?:\d{9}|\d{14})$/.test(digits)) return false;
 	const each = [...digits].reverse().map(Number);
-	const luhn = each.reduce((sum, digit, index) => sum + (index % 2 === 0 ? digit : digit > 4 ? digit * 2 - 9 : digit * 2), 0);
+	const luhn = each.reduce(
+		(sum, digit, index) => sum + (index % 2 === 0 ? digit : digit > 4 ? digit * 2 - 9 : digit * 2),
+		0,
+	);
 	const plain = each.reduce((sum, digit) => sum + digit, 0);
 	return luhn % 10 === 0 || (digits.startsWith('356000000') && plain % 5 === 0);
 }
@@ -90,15 +107,26 @@ function isHeading({ cell, end }: Site): boolean {
 
 function cellsUnder(rows: readonly Row[], site: Site, headings: readonly Site[]): Cell[] {
 	const width = charWidth(site.cell);
-	const cells: Cell[] = [site.cell, ...site.row.cells.slice(site.cellIndex + 1, site.cellIndex + 2).filter((next) => site.cell.text.trim().endsWith(':') && labelAt(next.text) === null)];
+	const cells: Cell[] = [
+		site.cell,
+		...site.row.cells
+			.slice(site.cellIndex + 1, site.cellIndex + 2)
+			.filter((next) => site.cell.text.trim().endsWith(':') && labelAt(next.text) === null),
+	];
 	let bottom = site.row.bottom;
 	for (const row of rows.slice(site.rowIndex + 1)) {
 		if (row.page !== site.row.page || row.top - bottom > 2.6 * (site.row.bottom - site.row.top)) break;
-		const at = row.cells.findIndex(({ left }) => left >= site.cell.left - 2 * width && left <= site.cell.left + 16 * width);
+		const at = row.cells.findIndex(
+			({ left }) => left >= site.cell.left - 2 * width && left <= site.cell.left + 16 * width,
+		);
 		const cell = row.cells[at];
 		if (cell === undefined) continue;
 		if (headings.some((heading) => heading.cell === cell)) break;
-		if (/^(?:number|date|valid-until|net|gross|tax|total)$/.test(labelAt(cell.text)?.label ?? '') && !/tva|ust|vat/i.test(cell.text)) break;
+		if (
+			/^(?:number|date|valid-until|net|gross|tax|total)$/.test(labelAt(cell.text)?.label ?? '') &&
+			!/tva|ust|vat/i.test(cell.text)
+		)
+			break;
 		cells.push(cell, ...(/:\s*$/.test(cell.text) ? row.cells.slice(at + 1, at + 2) : []));
 		bottom = Math.max(bottom, row.bottom);
 	}
@@ -136,8 +164,10 @@ const postcode =
 	/(?:^|[\s,–-])(?:[A-Z]{1,2}[- ])?\d{5} \p{Lu}|(?:^|\s)(?:A|AT|B|BE|CH|L|LU)[- ]\d{4} \p{Lu}|(?:^|\s)[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}(?=\s|$)/u;
 const street =
 	/^\d+(?: ?(?:bis|ter))?[ ,]|(?:^|\s)(?:rue|avenue|av\.|bd|boulevard|chemin|allees?|place|impasse|route|quai|cours|lotissement|zone|za|zi|bp)\s|str(?:asse|aße|\.)|\b(?:street|road|drive|lane|avenue|weg|platz)\b/;
-const contact = /\b(?:contact|attn|att\.|a l'attention|ansprechpartner|z\.? ?hd\.?|service|phone|tel|fon|fax|mobile|portable)\b|\+\d\d|📞|✉|🌐|@|www\.|https?:/;
-const identifiers = /\b(?:siret|siren|rcs|r\.c\.s|ape|naf|capital|iban|rm \d|n° ?tva|tva intra|ust-?id|steuer-?(?:nr|nummer)|decennale|rge)\b/;
+const contact =
+	/\b(?:contact|attn|att\.|a l'attention|ansprechpartner|z\.? ?hd\.?|service|phone|tel|fon|fax|mobile|portable)\b|\+\d\d|📞|✉|🌐|@|www\.|https?:/;
+const identifiers =
+	/\b(?:siret|siren|rcs|r\.c\.s|ape|naf|capital|iban|rm \d|n° ?tva|tva intra|ust-?id|steuer-?(?:nr|nummer)|decennale|rge)\b/;
 
 function isAbove(row: Row, body: Row | undefined): boolean {
 	return row.page === 1 && (body === undefined || body.page > 1 || row.top < body.top);
@@ -151,7 +181,9 @@ function blocksOf(rows: readonly Row[], taken: ReadonlySet<Cell>): Block[] {
 			const height = row.bottom - row.top;
 			const block = open.findLast(
 				({ cells, bottom, height: line }) =>
-					Math.abs((cells.at(-1)?.left ?? 0) - cell.left) <= 2.5 * charWidth(cell) && row.top - bottom <= 2.3 * line && row.bottom > bottom,
+					Math.abs((cells.at(-1)?.left ?? 0) - cell.left) <= 2.5 * charWidth(cell) &&
+					row.top - bottom <= 2.3 * line &&
+					row.bottom > bottom,
 			);
 			if (block === undefined) open.push({ cells: [cell], bottom: row.bottom, height });
 			else {
@@ -164,7 +196,11 @@ function blocksOf(rows: readonly Row[], taken: ReadonlySet<Cell>): Block[] {
 }
 
 /** `headed` when a heading names the buyer already: then the one other address is the seller's. */
-function sidesOf(blocks: readonly Block[], sender: Found | undefined, headed: boolean): { seller?: Block; buyer?: Block } {
+function sidesOf(
+	blocks: readonly Block[],
+	sender: Found | undefined,
+	headed: boolean,
+): { seller?: Block; buyer?: Block } {
 	const addressed = blocks.filter(
 		(block) =>
 			block.length >= 2 &&
@@ -185,29 +221,43 @@ function sidesOf(blocks: readonly Block[], sender: Found | undefined, headed: bo
 	}
 	if (sender !== undefined && sellers.length === 0 && buyer !== undefined && second === undefined) return { buyer };
 	// Without any other sign, French practice: the seller stands first, the client right of it in the envelope's window.
-	if (sellers.length === 0 && sender === undefined && buyer !== undefined && second !== undefined && more.length === 0) {
+	if (
+		sellers.length === 0 &&
+		sender === undefined &&
+		buyer !== undefined &&
+		second !== undefined &&
+		more.length === 0
+	) {
 		const [left, right] = [buyer, second].toSorted((a, b) => (a[0]?.left ?? 0) - (b[0]?.left ?? 0));
-		if (left === buyer && right !== undefined && (right[0]?.left ?? 0) > (left[0]?.right ?? 0)) return { seller: left, buyer: right };
+		if (left === buyer && right !== undefined && (right[0]?.left ?? 0) > (left[0]?.right ?? 0))
+			return { seller: left, buyer: right };
 	}
 	return { ...(seller !== undefined && moreSellers.length === 0 ? { seller } : {}) };
 }
 
 function namesIn(block: Block): Cell[] {
-	const end = block.findIndex(({ text }) => postcode.test(text) || street.test(folded(text)) || /\b(?:siret|siren|rcs)\b/.test(folded(text)));
+	const end = block.findIndex(
+		({ text }) => postcode.test(text) || street.test(folded(text)) || /\b(?:siret|siren|rcs)\b/.test(folded(text)),
+	);
 	return block.slice(0, end === -1 ? block.length : end).filter(({ text }) => isName(text));
 }
 
 /** The name of a block: of several lines above the address the one that the document repeats, or that names a company. */
 function blockName(rows: readonly Row[], block: Block): Found | undefined {
 	const names = namesIn(block);
-	const texts = rows.flatMap(({ cells }) => cells.filter((cell) => !names.includes(cell)).map(({ text }) => letters(text)));
-	const repeated = names.filter(({ text }) => letters(text).length >= 4 && texts.some((other) => other.includes(letters(text))));
+	const texts = rows.flatMap(({ cells }) =>
+		cells.filter((cell) => !names.includes(cell)).map(({ text }) => letters(text)),
+	);
+	const repeated = names.filter(
+		({ text }) => letters(text).length >= 4 && texts.some((other) => other.includes(letters(text))),
+	);
 	const company = names.filter(({ text }) => legalForm.test(text));
 	const [name] = [...(company.length === 1 ? company : []), ...(repeated.length === 1 ? repeated : []), ...names];
 	return name === undefined ? undefined : nameIn(name);
 }
 
-const legalForm = /(?:^|\s)(?:SARL|SAS|SASU|EURL|SA|EI|EIRL|SCOP|SNC|SCI|GmbH|AG|KG|UG|OHG|Ltd\.?|Inc\.?|LLC|Corp\.?|PLC)(?=$|[\s,&])/;
+const legalForm =
+	/(?:^|\s)(?:SARL|SAS|SASU|EURL|SA|EI|EIRL|SCOP|SNC|SCI|GmbH|AG|KG|UG|OHG|Ltd\.?|Inc\.?|LLC|Corp\.?|PLC)(?=$|[\s,&])/;
 
 /** `Bei Spiel GmbH · Ecke 12 · 12345 Stadthausen`: the sender in one line, as above an envelope's window. */
 function senderLine(rows: readonly Row[]): { row: Row; name: Found } | undefined {
@@ -215,10 +265,17 @@ function senderLine(rows: readonly Row[]): { row: Row; name: Found } | undefined
 		const text = row.cells.map((cell) => cell.text).join('  ');
 		const parts = text.split(/\s+[·●•|–-]\s+|\s{2,}/u);
 		const marked = /\s[·●•|–-]\s/u.test(text) || street.test(folded(parts[1] ?? ''));
-		if (!marked || parts.length < 3 || parts.length > 6 || !parts.slice(1).some((part) => postcode.test(` ${part}`))) continue;
+		if (
+			!marked ||
+			parts.length < 3 ||
+			parts.length > 6 ||
+			!parts.slice(1).some((part) => postcode.test(` ${part}`))
+		)
+			continue;
 		const [name = ''] = parts;
 		const [cell] = row.cells;
-		if (cell !== undefined && isName(name) && cell.text.startsWith(name)) return { row, name: foundIn(cell, 0, name.length, name) };
+		if (cell !== undefined && isName(name) && cell.text.startsWith(name))
+			return { row, name: foundIn(cell, 0, name.length, name) };
 	}
 	return undefined;
 }
@@ -226,9 +283,25 @@ function senderLine(rows: readonly Row[]): { row: Row; name: Found } | undefined
 function isName(text: string): boolean {
 	const plain = folded(text).trim();
 	if ((plain.match(/\p{L}/gu)?.length ?? 0) < 2 || plain.length > 70 || /[:;?!]|\d{4}|€/.test(plain)) return false;
-	if (/^(?:devis|facture|avoir|invoice|rechnung|quote|quotation|angebot|page|date|objet|ref|logo|bonjour|madame,|monsieur,)(?![\p{L}])/u.test(plain)) return false;
-	if (/^(?:france|deutschland|germany|belgique|suisse|luxembourg|espagne|spain|osterreich|herrn?|frau|firma|madame|monsieur|m\.|mme|united kingdom|united states.*)$/.test(plain)) return false;
-	return !street.test(plain) && !postcode.test(text) && !contact.test(plain) && !identifiers.test(plain) && labelAt(text) === null;
+	if (
+		/^(?:devis|facture|avoir|invoice|rechnung|quote|quotation|angebot|page|date|objet|ref|logo|bonjour|madame,|monsieur,)(?![\p{L}])/u.test(
+			plain,
+		)
+	)
+		return false;
+	if (
+		/^(?:france|deutschland|germany|belgique|suisse|luxembourg|espagne|spain|osterreich|herrn?|frau|firma|madame|monsieur|m\.|mme|united kingdom|united states.*)$/.test(
+			plain,
+		)
+	)
+		return false;
+	return (
+		!street.test(plain) &&
+		!postcode.test(text) &&
+		!contact.test(plain) &&
+		!identifiers.test(plain) &&
+		labelAt(text) === null
+	);
 }
 
 function nameIn(cell: Cell): Found {
@@ -241,7 +314,12 @@ function nameIn(cell: Cell): Found {
 type Read = (cell: Cell, label: string) => Found | undefined;
 
 /** An identifier of the seller: one that stands with the seller, else the only one that stands with nobody else. */
-function identifierIn(rows: readonly Row[], read: Read, seller: ReadonlySet<Cell>, foreign: ReadonlySet<Cell>): Found | undefined {
+function identifierIn(
+	rows: readonly Row[],
+	read: Read,
+	seller: ReadonlySet<Cell>,
+	foreign: ReadonlySet<Cell>,
+): Found | undefined {
 	const found = rows.flatMap(({ cells }, rowIndex) =>
 		cells.flatMap((cell, index) => {
 			const captions = [cells[index - 1], captionAbove(rows, rowIndex, cell)].filter(
@@ -258,7 +336,9 @@ function identifierIn(rows: readonly Row[], read: Read, seller: ReadonlySet<Cell
 }
 
 function isIdentifierLabel(cell: Cell): boolean {
-	return cell.text.length < 40 && /siret|siren|tva|ust|vat|mwst|uid/.test(folded(cell.text)) && !/\d{4}/.test(cell.text);
+	return (
+		cell.text.length < 40 && /siret|siren|tva|ust|vat|mwst|uid/.test(folded(cell.text)) && !/\d{4}/.test(cell.text)
+	);
 }
 
 function captionAbove(rows: readonly Row[], rowIndex: number, cell: Cell): Cell | undefined {
@@ -270,7 +350,10 @@ const ofTheBuyer = /client|customer|kunde|buyer|acheteur|ihre|votre|your/;
 
 function vatIn(cell: Cell, label: string): Found | undefined {
 	if (ofTheBuyer.test(label)) return undefined;
-	const match = /(?<![\p{L}\d])(?:FR ?[0-9A-Z]{2} ?\d{3} ?\d{3} ?\d{3}|(?:ATU|[A-Z]{2})[ ]?\d[\dA-Z.]{6,11})(?![\p{L}\d])/u.exec(cell.text);
+	const match =
+		/(?<![\p{L}\d])(?:FR ?[0-9A-Z]{2} ?\d{3} ?\d{3} ?\d{3}|(?:ATU|[A-Z]{2})[ ]?\d[\dA-Z.]{6,11})(?![\p{L}\d])/u.exec(
+			cell.text,
+		);
 	if (match === null) return undefined;
 	const value = match[0].replace(/[ .]/g, '');
 	const iban = /iban/.test(folded(cell.text.slice(0, match.index)));
@@ -280,7 +363,8 @@ function vatIn(cell: Cell, label: string): Found | undefined {
 
 function siretIn(cell: Cell, label: string): Found | undefined {
 	if (ofTheBuyer.test(label)) return undefined;
-	const match = /(?<!\d)\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{2}[ ]?\d{3}(?!\d)/.exec(cell.text);
+	const match =
+		/(?<!\d)\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{2}[ ]?\d{3}(?!\d)/.exec(cell.text);
 	if (match === null) return undefined;
 	const value = match[0].replace(/\D/g, '');
 	if (!/siret/.test(label) && !(isFrenchCompanyNumber(value) && /siren|rcs|rm\b/.test(label))) return undefined;
@@ -291,9 +375,17 @@ const email = /[\p{L}\d._%+-]+@[\p{L}\d.-]+\.\p{L}{2,}/u;
 
 function emailIn(rows: readonly Row[], buyer: readonly Cell[]): Found | undefined {
 	const labelled = rows.flatMap(({ cells }) =>
-		cells.filter((cell, index) => /(?:e-?mail|courriel)[^:@]*client|client[^:@]*(?:e-?mail|courriel)/.test(folded(`${cells[index - 1]?.text ?? ''} ${cell.text}`))),
+		cells.filter((cell, index) =>
+			/(?:e-?mail|courriel)[^:@]*client|client[^:@]*(?:e-?mail|courriel)/.test(
+				folded(`${cells[index - 1]?.text ?? ''} ${cell.text}`),
+			),
+		),
 	);
-	for (const cells of [labelled, buyer.filter(({ text }) => !contact.test(folded(text).replace(email, ''))), buyer]) {
+	for (const cells of [
+		labelled,
+		buyer.filter(({ text }) => !contact.test(folded(text).replace(email, ''))),
+		buyer,
+	]) {
 		const found = cells.flatMap((cell) => {
 			const match = email.exec(cell.text);
 			return match === null ? [] : [foundIn(cell, match.index, match.index + match[0].length, match[0])];

@@ -36,7 +36,11 @@ export interface TableReading {
 	readonly adjustments: readonly Adjustment[];
 	/** The cells that belong to the table of lines or of taxes, heads included. */
 	readonly used: ReadonlySet<Cell>;
-	readonly unsure: ReadonlyArray<{ readonly path: string; readonly message: string; readonly place: Found['place'] }>;
+	readonly unsure: ReadonlyArray<{
+		readonly path: string;
+		readonly message: string;
+		readonly place: Found['place'];
+	}>;
 }
 
 /** Reads the table of lines and the table of taxes, by the heads of their columns, over as many pages as they take. */
@@ -92,7 +96,9 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 
 /** True for a title or a line that the client may leave out: an option, a variant. */
 export function isOptional(text: string): boolean {
-	return /^(?:\W*|\d[\d.]* )(?:en )?(?:options?|variantes?|alternativ|optional|bedarfsposition|eventualposition)(?![\p{L}])/u.test(folded(text));
+	return /^(?:\W*|\d[\d.]* )(?:en )?(?:options?|variantes?|alternativ|optional|bedarfsposition|eventualposition)(?![\p{L}])/u.test(
+		folded(text),
+	);
 }
 
 /** A discount or a charge on the whole document as printed, from a row that announces one: the last amount of the row. */
@@ -107,7 +113,10 @@ export function adjustmentOf(row: Row, conventions: Conventions): Adjustment | n
 	const last = (withDecimals.length > 0 ? withDecimals : amounts).at(-1);
 	const [value, ...others] = last?.printed.could ?? [];
 	if (last === undefined || value === undefined || others.length > 0) return null;
-	const lowers = /^\W*(?:\S+ )?(?:remise|rabais|ristourne|escompte|abzgl|abzuglich|rabatt|nachlass|skonto|discount|allowance|rebate|sondernachlass)/.test(text);
+	const lowers =
+		/^\W*(?:\S+ )?(?:remise|rabais|ristourne|escompte|abzgl|abzuglich|rabatt|nachlass|skonto|discount|allowance|rebate|sondernachlass)/.test(
+			text,
+		);
 	return { found: foundIn(last.cell, last.printed.start, last.printed.end, value), lowers };
 }
 
@@ -152,18 +161,26 @@ const printsAmount = /\d[\d .,]*(?:€|[.,]\d{2}\b)/;
  * so it ends where a cell holds one of their labels.
  */
 function taxHeadOf(row: Row): Head | null {
-	const end = row.cells.findIndex(({ text }, index) => index > 0 && (printsAmount.test(text) || isTotalLabel(text)));
+	const end = row.cells.findIndex(
+		({ text }, index) => index > 0 && (printsAmount.test(text) || isTotalLabel(text)),
+	);
 	const cells = end === -1 ? row.cells : row.cells.slice(0, end);
 	const heads = cells.map(({ text }) => columnOf(text));
 	const taxed = cells.some(({ text }) => taxWord.test(folded(text)));
-	if (!taxed || cells.length < 2 || cells.length > 8 || heads.includes('quantity') || heads.includes('description')) return null;
+	if (!taxed || cells.length < 2 || cells.length > 8 || heads.includes('quantity') || heads.includes('description'))
+		return null;
 	const short = heads.length === 3 && heads[0] === 'vatRate' && heads.slice(1).every((head) => head !== null);
-	const long = heads.includes('base') && (heads.includes('vatAmount') || heads.includes('vatRate') || heads.includes('total'));
+	const long =
+		heads.includes('base') && (heads.includes('vatAmount') || heads.includes('vatRate') || heads.includes('total'));
 	return short || long ? { kind: 'taxes', cells, columns: taxColumns(cells) } : null;
 }
 
 function isTotalLabel(text: string): boolean {
-	return isBareLabel(text) && ['net', 'gross', 'due', 'total'].includes(labelAt(text)?.label ?? '') && columnOf(text) !== 'base';
+	return (
+		isBareLabel(text) &&
+		['net', 'gross', 'due', 'total'].includes(labelAt(text)?.label ?? '') &&
+		columnOf(text) !== 'base'
+	);
 }
 
 /** The cells of a row that stand under the head of a table. */
@@ -179,10 +196,14 @@ function taxColumns(cells: readonly Cell[]): HeadColumn[] {
 		const head = folded(cell.text);
 		const column = columnOf(cell.text);
 		const amount = /betrag|amount|montant|steuer ?$|tva ?$/.test(head);
-		if (column === 'vatAmount' || (column === 'total' && !/net|ht\b/.test(head))) return { column: 'vatAmount', left: cell.left, right: cell.right, head };
-		if (/warenwert|abschlag|art |kategorie|code|motif|detail/.test(head)) return { column: 'reference', left: cell.left, right: cell.right, head };
-		if (column === 'base' || /net|\bht\b|basis/.test(head)) return { column: 'base', left: cell.left, right: cell.right, head };
-		if (column === 'vatRate' || /%|taux|satz|rate/.test(head)) return { column: 'vatRate', left: cell.left, right: cell.right, head };
+		if (column === 'vatAmount' || (column === 'total' && !/net|ht\b/.test(head)))
+			return { column: 'vatAmount', left: cell.left, right: cell.right, head };
+		if (/warenwert|abschlag|art |kategorie|code|motif|detail/.test(head))
+			return { column: 'reference', left: cell.left, right: cell.right, head };
+		if (column === 'base' || /net|\bht\b|basis/.test(head))
+			return { column: 'base', left: cell.left, right: cell.right, head };
+		if (column === 'vatRate' || /%|taux|satz|rate/.test(head))
+			return { column: 'vatRate', left: cell.left, right: cell.right, head };
 		return { column: amount ? 'vatAmount' : 'reference', left: cell.left, right: cell.right, head };
 	});
 	return known;
@@ -216,10 +237,22 @@ function rowKind(row: Row, head: Head, conventions: Conventions): RowKind {
 	const total = [...amounts('total'), ...amounts('totalWithTax')].some(({ percent }) => !percent);
 	const priced = amounts('quantity').length > 0 && amounts('unitPrice').length > 0;
 	const worded = row.cells.filter(({ text }) => /\p{L}{2}/u.test(text));
-	const first = worded.find(({ text }) => ['adjustment', 'subtotal'].includes(labelAt(text)?.label ?? '')) ?? worded[0];
-	const label = first === undefined ? null : (labelAt(first.text) ?? labelAt(row.cells.slice(row.cells.indexOf(first)).map(({ text }) => text).join(' ')));
+	const first =
+		worded.find(({ text }) => ['adjustment', 'subtotal'].includes(labelAt(text)?.label ?? '')) ?? worded[0];
+	const label =
+		first === undefined
+			? null
+			: (labelAt(first.text) ??
+				labelAt(
+					row.cells
+						.slice(row.cells.indexOf(first))
+						.map(({ text }) => text)
+						.join(' '),
+				));
 	if (row.cells.some(({ text }, index) => index > 0 && isTotalLabel(text)) && !priced) return 'totals';
-	const anyAmount = row.cells.some(({ text }) => numbersIn(text, conventions.decimalMark).some(({ percent }) => !percent));
+	const anyAmount = row.cells.some(({ text }) =>
+		numbersIn(text, conventions.decimalMark).some(({ percent }) => !percent),
+	);
 	if (first !== undefined && label !== null && !priced) {
 		const rest = folded(first.text.slice(label.end)).replace(/[\d\s.,€%()-]|eur/g, '');
 		if (label.label === 'subtotal') return 'subtotal';
@@ -236,17 +269,24 @@ function rowKind(row: Row, head: Head, conventions: Conventions): RowKind {
 
 /** True for a cell that holds a figure with at most its unit, not a sentence with a number in it. */
 function isFigure(cell: Cell): boolean {
-	return (folded(cell.text).replace(/eur(?:os?)?|chf/g, '').match(/\p{L}/gu)?.length ?? 0) <= 12;
+	return (
+		(folded(cell.text)
+			.replace(/eur(?:os?)?|chf/g, '')
+			.match(/\p{L}/gu)?.length ?? 0) <= 12
+	);
 }
 
 function describedBy(row: Row, cells: ReadonlyMap<Column, Cell[]>): Cell | undefined {
 	const letters = (cell: Cell) => cell.text.match(/\p{L}/gu)?.length ?? 0;
 	const described = (cells.get('description') ?? []).filter((cell) => letters(cell) >= 2);
-	const candidates = described.length > 0 ? described : [...(cells.get('reference') ?? []), ...(cells.get('position') ?? [])];
+	const candidates =
+		described.length > 0 ? described : [...(cells.get('reference') ?? []), ...(cells.get('position') ?? [])];
 	const [best] = candidates.filter((cell) => letters(cell) >= 2).toSorted((a, b) => letters(b) - letters(a));
 	if (best !== undefined) return best;
 	const [first] = row.cells;
-	return first !== undefined && letters(first) >= 3 && ![...cells.values()].flat().includes(first) ? first : undefined;
+	return first !== undefined && letters(first) >= 3 && ![...cells.values()].flat().includes(first)
+		? first
+		: undefined;
 }
 
 /** Puts each cell of a row under the head that it lines up with best. */
@@ -264,7 +304,10 @@ function columned(row: Row, head: Head): Map<Column, Cell[]> {
 			);
 			const wordy = column.column === 'description' || column.column === 'reference';
 			const misfit = numeric === wordy && column.column !== 'unit' && column.column !== 'position' ? 12 : 0;
-			return { column, distance: (overlap > 0 ? apart / 4 : Math.min(apart, -overlap) + 4 * width) / width + misfit };
+			return {
+				column,
+				distance: (overlap > 0 ? apart / 4 : Math.min(apart, -overlap) + 4 * width) / width + misfit,
+			};
 		});
 		const [best] = scored.toSorted((a, b) => a.distance - b.distance);
 		if (best === undefined || best.distance > 60) continue;
@@ -283,22 +326,32 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 	const cells = columned(row, head);
 	const described = describedBy(row, cells);
 	const numbers = (column: Column): Candidate[] =>
-		(cells.get(column) ?? []).filter(isFigure).flatMap((cell) =>
-			numbersIn(cell.text, conventions.decimalMark).flatMap((printed) =>
-				printed.could.map((value) => ({ cell, printed, value })),
-			),
-		);
+		(cells.get(column) ?? [])
+			.filter(isFigure)
+			.flatMap((cell) =>
+				numbersIn(cell.text, conventions.decimalMark).flatMap((printed) =>
+					printed.could.map((value) => ({ cell, printed, value })),
+				),
+			);
 	const amounts = (column: Column) => numbers(column).filter(({ printed }) => !printed.percent);
 	const headed = amounts('total').length > 0 ? amounts('total') : amounts('totalWithTax');
 	// Without a head for totals the figure that the line's own product confirms is its total.
 	const product = (total: Candidate) =>
-		amounts('quantity').some((q) => amounts('unitPrice').some((p) => holds(q.value, p.value, total.value, '1', discount)));
+		amounts('quantity').some((q) =>
+			amounts('unitPrice').some((p) => holds(q.value, p.value, total.value, '1', discount)),
+		);
 	const inPercent = head.columns.some(({ column, head: title }) => column === 'discount' && title.includes('%'));
 	const discount = discountOf(cells.get('discount') ?? [], inPercent, conventions);
 	const totals = headed.length > 0 ? headed : amounts('other').filter(product);
 	const unitCell = cells.get('unit')?.[0];
 	const perUnit = unitCell === undefined ? null : /^(\d+)\s*(\p{L}.*)$/u.exec(unitCell.text.trim());
-	const chosen = chooseByArithmetic(amounts('quantity'), amounts('unitPrice'), totals, discount, perUnit?.[1] ?? null);
+	const chosen = chooseByArithmetic(
+		amounts('quantity'),
+		amounts('unitPrice'),
+		totals,
+		discount,
+		perUnit?.[1] ?? null,
+	);
 	const values: Partial<Record<keyof DocumentLine, Found>> = {};
 	const unsure: Array<{ path: string; message: string; place: Found['place'] }> = [];
 	const place = (candidate: Candidate) =>
@@ -315,7 +368,8 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 	const unit = unitOf(unitCell, perUnit?.[2], chosen.quantity.choice);
 	if (unit !== null) values.unit = unit;
 	const rates = numbers('vatRate').filter(({ value }) => new Big(value).gte(0) && new Big(value).lte(100));
-	if (rates.length === 1 && rates[0] !== undefined) values.vatRate = { ...place(rates[0]), value: decimal(rates[0].value) };
+	if (rates.length === 1 && rates[0] !== undefined)
+		values.vatRate = { ...place(rates[0]), value: decimal(rates[0].value) };
 	const position = cells.get('position')?.[0]?.text.trim() ?? null;
 	return {
 		values,
@@ -356,9 +410,12 @@ interface Discount {
 function discountOf(cells: readonly Cell[], inPercent: boolean, conventions: Conventions): Discount {
 	const numbers = cells.flatMap((cell) => numbersIn(cell.text, conventions.decimalMark));
 	const percents = numbers.filter(({ percent }) => percent || inPercent).flatMap(({ could }) => could);
-	const amounts = numbers.filter(({ percent, could }) => !percent && could.length === 1).flatMap(({ could }) => could);
+	const amounts = numbers
+		.filter(({ percent, could }) => !percent && could.length === 1)
+		.flatMap(({ could }) => could);
 	const [percent] = percents;
-	if (percent !== undefined && percents.length === 1) return { percent: new Big(percent).abs().toFixed(), amounts: [] };
+	if (percent !== undefined && percents.length === 1)
+		return { percent: new Big(percent).abs().toFixed(), amounts: [] };
 	return { percent: null, amounts };
 }
 
@@ -424,7 +481,9 @@ function taxOf(row: Row, head: Head, conventions: Conventions): TableReading['ta
 	const [rate, base, taxAmount] = [amount('vatRate'), amount('base'), amount('vatAmount')];
 	const label = labelAt(firstCell.text)?.label;
 	const single = own.cells.length < 3 && (rate === undefined || base === undefined);
-	const over = own.cells.some(({ text }) => isTotalLabel(text) || ['subtotal', 'other-amount'].includes(labelAt(text)?.label ?? ''));
+	const over = own.cells.some(
+		({ text }) => isTotalLabel(text) || ['subtotal', 'other-amount'].includes(labelAt(text)?.label ?? ''),
+	);
 	if (over) return 'end';
 	const anotherHead = own.cells.length >= 3 && own.cells.every(({ text }) => !/\d/.test(text));
 	if ((label === 'tax' && single) || anotherHead) return 'end';

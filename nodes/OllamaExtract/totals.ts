@@ -35,7 +35,11 @@ export function readTotals(rows: readonly Row[], sites: readonly Site[], convent
 	const across = sites.flatMap((site) => totalsAcross(site, conventions) ?? []);
 	const taxes = printed.tax.filter(({ rate }) => rate !== undefined);
 	const untaxed = rows.some(({ cells }) => cells.some(({ text }) => withoutTax.test(folded(text))));
-	const paid = sites.some(({ label, cell }) => label === 'other-amount' && /^(?:acompte|deja|avance|bereits|erhaltene|anzahlung|prepaid|paid|deposit)/.test(folded(cell.text)));
+	const paid = sites.some(
+		({ label, cell }) =>
+			label === 'other-amount' &&
+			/^(?:acompte|deja|avance|bereits|erhaltene|anzahlung|prepaid|paid|deposit)/.test(folded(cell.text)),
+	);
 	const strong = {
 		net: [...printed.net, ...across.map(({ net }) => net)],
 		tax: [...printed.tax.map(({ amount }) => amount), ...across.map(({ tax }) => tax)],
@@ -64,17 +68,22 @@ export function readTotals(rows: readonly Row[], sites: readonly Site[], convent
 	const bareTax = printed.tax.filter(({ rate }) => rate === undefined).map(({ amount }) => amount);
 	const tax = bareTax.length > 0 ? one('tax', bareTax) : strong.tax.length === 1 ? strong.tax[0] : undefined;
 	const whole = [...printed.total, ...(paid ? [] : printed.due)];
-	const gross = one('gross', strong.gross) ?? (strong.gross.length === 0 && (untaxed || net === undefined) ? one('gross', whole) : undefined);
+	const gross =
+		one('gross', strong.gross) ??
+		(strong.gross.length === 0 && (untaxed || net === undefined) ? one('gross', whole) : undefined);
+	// `Taxes 201` in an index is no tax: alone it must at least look like money.
+	const plausible = net !== undefined || gross !== undefined || tax?.value.includes('.') === true;
 	const totals = {
 		...present('net', net ?? (untaxed && strong.net.length === 0 ? gross : undefined)),
-		...present('tax', tax),
+		...present('tax', plausible ? tax : undefined),
 		...present('gross', gross ?? (untaxed && strong.gross.length === 0 ? net : undefined)),
 	};
 	return { totals, subtotals: printed.subtotal, taxes, ambiguous };
 }
 
 /** The statements by which a French seller says that no tax is charged. */
-const withoutTax = /t\.?v\.?a\.? non applicable|293 ?b|franchise (?:en base )?de (?:t\.?v\.?a|taxe)|exoneree? de t\.?v\.?a|kleinunternehmer|§ ?19 ustg/;
+const withoutTax =
+	/t\.?v\.?a\.? non applicable|293 ?b|franchise (?:en base )?de (?:t\.?v\.?a|taxe)|exoneree? de t\.?v\.?a|kleinunternehmer|§ ?19 ustg/;
 
 function present<K extends keyof Totals>(key: K, found: Found | undefined): Partial<Record<K, Found>> {
 	return found === undefined ? {} : ({ [key]: found } as Partial<Record<K, Found>>);
@@ -86,7 +95,9 @@ function amountsOf(
 	labels: ReadonlyArray<Site['label']>,
 	conventions: Conventions,
 ): Found[] {
-	return sites.filter(({ label }) => labels.includes(label)).flatMap((site) => amountAfter(rows, site, conventions) ?? []);
+	return sites
+		.filter(({ label }) => labels.includes(label))
+		.flatMap((site) => amountAfter(rows, site, conventions) ?? []);
 }
 
 /** `TOTAL 1 260,00 126,00 1 386,00`: net, tax and gross under their columns, told by their sum. */
@@ -102,7 +113,9 @@ function amountsIn(cells: readonly Cell[], conventions: Conventions): Found[] {
 	return cells.flatMap((cell) => {
 		const numbers = numbersIn(cell.text, conventions.decimalMark).filter(({ percent }) => !percent);
 		return numbers.flatMap(({ start, end, could: [value, ...others] }) =>
-			value === undefined || others.length > 0 || !looksLikeMoney(cell.text, value) ? [] : [foundIn(cell, start, end, value)],
+			value === undefined || others.length > 0 || !looksLikeMoney(cell.text, value)
+				? []
+				: [foundIn(cell, start, end, value)],
 		);
 	});
 }
@@ -112,7 +125,9 @@ function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 	const beside = site.row.cells.slice(site.cellIndex + 1, next === -1 ? undefined : next);
 	if (isSentence(site) || amountsIn(beside, conventions).length > 1) return undefined;
 	for (const { cell, start, text } of slicesAfter(rows, site)) {
-		const numbers = numbersIn(text, conventions.decimalMark).filter(({ percent, could }) => !percent && could.length === 1);
+		const numbers = numbersIn(text, conventions.decimalMark).filter(
+			({ percent, could }) => !percent && could.length === 1,
+		);
 		const [only, ...more] = numbers;
 		const [value] = only?.could ?? [];
 		if (more.length > 0) return undefined;
@@ -126,13 +141,19 @@ function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 
 /** True for a label with more words behind it than a total has. */
 function isSentence({ cell, end }: Site): boolean {
-	const rest = folded(cell.text.slice(end)).replace(/\(.*?\)|[\d\s.,€%:=+-]|eur|chf|ht|ttc|\b(?:sur|von|of|on|base|a)\b/g, '');
+	const rest = folded(cell.text.slice(end)).replace(
+		/\(.*?\)|[\d\s.,€%:=+-]|eur|chf|ht|ttc|\b(?:sur|von|of|on|base|a)\b/g,
+		'',
+	);
 	return rest.length > 12;
 }
 
 /** An amount alone in its place: nothing beside it but a currency. */
 function looksLikeMoney(text: string, value: string): boolean {
-	return new Big(value).abs().lt('1e10') && folded(text).replace(/[\d\s.,'()€$£:=+−–-]|eur(?:os?)?|chf|usd|gbp|ht|ttc/g, '') === '';
+	return (
+		new Big(value).abs().lt('1e10') &&
+		folded(text).replace(/[\d\s.,'()€$£:=+−–-]|eur(?:os?)?|chf|usd|gbp|ht|ttc/g, '') === ''
+	);
 }
 
 function taxesOf(rows: readonly Row[], sites: readonly Site[], conventions: Conventions) {

@@ -47,7 +47,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
  * against self-made documents: header values right, wrong and missing, lines as tuples, model calls, time a document.
  * Values that the page does not print are not asked of the page.
  */
-export async function measure(details = false): Promise<{ title: string; rows: Array<Record<string, string | number>> }> {
+export async function measure(
+	details = false,
+): Promise<{ title: string; rows: Array<Record<string, string | number>> }> {
 	const made = await Promise.all(families.flatMap((family) => seeds.map((seed) => sampleOf(family, seed))));
 	const [withXml, pages] = [corpus(false), corpus(true)];
 	const runs = [
@@ -57,7 +59,10 @@ export async function measure(details = false): Promise<{ title: string; rows: A
 	];
 	const rows = runs.flatMap(([name, scores]) => [
 		...[...new Set(scores.map(({ language }) => language))].map((language) =>
-			summary(`${name}, ${language}`, scores.filter((score) => score.language === language)),
+			summary(
+				`${name}, ${language}`,
+				scores.filter((score) => score.language === language),
+			),
 		),
 		summary(`${name}, all`, scores),
 	]);
@@ -102,7 +107,9 @@ interface ManifestEntry {
 function corpus(pageAlone: boolean): Sample[] {
 	const folder = join(root, '..', 'shared', 'corpus', 'pdf');
 	if (!existsSync(join(folder, 'manifest.json'))) return [];
-	const { entries } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as { entries: { facturx: ManifestEntry[] } };
+	const { entries } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as {
+		entries: { facturx: ManifestEntry[] };
+	};
 	return entries.facturx.map(({ file, repo, path, lang, printed_on_page: printed, ground_truth: truth }) => {
 		const asked = (key: string, value: string | null) => (pageAlone && printed[key] === false ? null : value);
 		return {
@@ -122,10 +129,18 @@ function corpus(pageAlone: boolean): Sample[] {
 					'totals.tax': asked('tva', truth.totals.tva),
 					'totals.gross': asked('ttc', truth.totals.ttc),
 				},
-				lines: truth.lines.flatMap(({ name, qty, unit_price_net: net, unit_price_gross: gross, line_total: total }) =>
-					name === null || total === null
-						? []
-						: [{ description: name, quantity: qty, unitPrices: [net, gross].filter((price) => price !== null), total }],
+				lines: truth.lines.flatMap(
+					({ name, qty, unit_price_net: net, unit_price_gross: gross, line_total: total }) =>
+						name === null || total === null
+							? []
+							: [
+									{
+										description: name,
+										quantity: qty,
+										unitPrices: [net, gross].filter((price) => price !== null),
+										total,
+									},
+								],
 				),
 			},
 		};
@@ -191,7 +206,9 @@ function compareLines({ data, checks }: ExtractResult<CommercialDocument>, truth
 				// A price before a discount that the line's own arithmetic confirms is what the page prints.
 				(wanted.unitPrices.length === 0 ||
 					wanted.unitPrices.some((price) => sameAmount(line.unitPrice, price)) ||
-					checks.some(({ path, ok, detail }) => path === `lines.${line.index}.total` && ok && detail.includes('%'))),
+					checks.some(
+						({ path, ok, detail }) => path === `lines.${line.index}.total` && ok && detail.includes('%'),
+					)),
 		);
 		if (at === -1) faults.push(`line not read: ${wanted.description.slice(0, 30)} ${wanted.total}`);
 		else {
@@ -202,7 +219,14 @@ function compareLines({ data, checks }: ExtractResult<CommercialDocument>, truth
 	return { hits, faults };
 }
 
-function headerOf({ number, date, currency, seller, buyer, totals }: CommercialDocument): Record<string, string | null> {
+function headerOf({
+	number,
+	date,
+	currency,
+	seller,
+	buyer,
+	totals,
+}: CommercialDocument): Record<string, string | null> {
 	return {
 		number,
 		date,
@@ -219,7 +243,8 @@ function headerOf({ number, date, currency, seller, buyer, totals }: CommercialD
 function same(path: string, value: string, truth: string): boolean {
 	if (path.startsWith('totals.')) return sameAmount(value, truth);
 	// A page may print the legal form behind a name, the XML may leave it out.
-	if (path.endsWith('.name')) return letters(value).startsWith(letters(truth)) || letters(truth).startsWith(letters(value));
+	if (path.endsWith('.name'))
+		return letters(value).startsWith(letters(truth)) || letters(truth).startsWith(letters(value));
 	return letters(value) === letters(truth);
 }
 
@@ -233,7 +258,10 @@ function begins(value: string | null, truth: string): boolean {
 }
 
 function letters(text: string): string {
-	return text.normalize('NFKD').replace(/[^\p{L}\p{N}]/gu, '').toLowerCase();
+	return text
+		.normalize('NFKD')
+		.replace(/[^\p{L}\p{N}]/gu, '')
+		.toLowerCase();
 }
 
 function summary(name: string, scores: readonly Score[]): Record<string, string | number> {
@@ -251,7 +279,10 @@ function summary(name: string, scores: readonly Score[]): Record<string, string 
 		'header exact %': rounded(100 * byLayout(({ right, wrong, missing }) => right / (right + wrong + missing))),
 		'values wrong': sum(scores.map(({ wrong }) => wrong)),
 		'values missing': sum(scores.map(({ missing }) => missing)),
-		'line tuples F1': rounded(byLayout(({ f1 }) => f1), 3),
+		'line tuples F1': rounded(
+			byLayout(({ f1 }) => f1),
+			3,
+		),
 		'lines wrong': sum(scores.map(({ wrongLines }) => wrongLines)),
 		'model calls': sum(scores.map(({ calls }) => calls)),
 		'p50 ms': rounded(times[Math.floor(times.length / 2)] ?? 0),

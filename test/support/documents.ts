@@ -116,7 +116,13 @@ const words = {
 		trades: ['Menuiserie', 'Plomberie', 'Couverture', 'Peinture', 'Électricité', 'Maçonnerie'],
 		names: ['Valombre', 'Courtepierre', 'du Grand Tilleul', 'Abélise', 'Morvandeau & Fils', 'des Trois Ormes'],
 		forms: [' SARL', ' EURL', '', ' SAS'],
-		people: ['Mme Odile Ferrandon', 'M. Lucien Barbotte', 'M. et Mme Taillandreau', 'SCI Les Hirondelles', 'Mme Inès Pralognac'],
+		people: [
+			'Mme Odile Ferrandon',
+			'M. Lucien Barbotte',
+			'M. et Mme Taillandreau',
+			'SCI Les Hirondelles',
+			'Mme Inès Pralognac',
+		],
 		streets: ['rue des Tanneurs', 'avenue du Vieux Moulin', 'chemin des Lavandières', 'place du Marché aux Grains'],
 		towns: ['69004 LYON', '35000 Rennes', '44200 Nantes', '21000 Dijon', '63100 Clermont-Ferrand'],
 		works: [
@@ -168,7 +174,10 @@ function factsFrom(chance: Chance, language: 'fr' | 'de' | 'en'): Facts {
 	const said = words[language];
 	const trade = pick(chance, said.trades);
 	const sellerName = `${trade} ${pick(chance, said.names)}${pick(chance, said.forms)}`;
-	const mail = sellerName.normalize('NFD').replace(/[^A-Za-z]/g, '').toLowerCase();
+	const mail = sellerName
+		.normalize('NFD')
+		.replace(/[^A-Za-z]/g, '')
+		.toLowerCase();
 	const address = () => [`${between(chance, 2, 98)} ${pick(chance, said.streets)}`, pick(chance, said.towns)];
 	const siren = completed(String(between(chance, 10_000_000, 99_999_999)));
 	const buyer = pick(chance, said.people);
@@ -178,25 +187,54 @@ function factsFrom(chance: Chance, language: 'fr' | 'de' | 'en'): Facts {
 	const lines = Array.from({ length: Math.min(count, said.works.length) }, (_, index): Work => {
 		const [name, detail, unit] = said.works[(offset + index) % said.works.length]!;
 		const whole = unit === 'forfait' || unit === 'u' || unit === 'job';
-		const quantity = unit === 'forfait' ? '1' : whole ? String(between(chance, 1, 4)) : new Big(between(chance, 15, 640)).div(10).toFixed(2);
+		const quantity =
+			unit === 'forfait'
+				? '1'
+				: whole
+					? String(between(chance, 1, 4))
+					: new Big(between(chance, 15, 640)).div(10).toFixed(2);
 		const price = new Big(between(chance, 1_200, 185_000)).div(100).toFixed(2);
-		return { name, detail, quantity, unit, price, rate: pick(chance, rates), total: new Big(quantity).times(price).toFixed(2) };
+		return {
+			name,
+			detail,
+			quantity,
+			unit,
+			price,
+			rate: pick(chance, rates),
+			total: new Big(quantity).times(price).toFixed(2),
+		};
 	});
 	const day = new Date(Date.UTC(2026, between(chance, 0, 10), between(chance, 1, 28)));
 	const later = new Date(day.getTime() + between(chance, 15, 90) * 864e5);
 	const facts = {
-		number: pick(chance, [`D2026-${between(chance, 100, 999)}`, `DEV-26${between(chance, 1000, 9999)}`, String(between(chance, 20_000, 90_000))]),
+		number: pick(chance, [
+			`D2026-${between(chance, 100, 999)}`,
+			`DEV-26${between(chance, 1000, 9999)}`,
+			String(between(chance, 20_000, 90_000)),
+		]),
 		date: day.toISOString().slice(0, 10),
 		until: later.toISOString().slice(0, 10),
 		seller: {
 			name: sellerName,
 			address: address(),
 			siret: completed(`${siren}0001`),
-			vat: { fr: `FR${String((12 + 3 * (Number(siren) % 97)) % 97).padStart(2, '0')}${siren}`, de: `DE${siren}`, en: `GB${siren}` }[language],
+			vat: {
+				fr: `FR${String((12 + 3 * (Number(siren) % 97)) % 97).padStart(2, '0')}${siren}`,
+				de: `DE${siren}`,
+				en: `GB${siren}`,
+			}[language],
 			email: `contact@${mail}.example`,
 			phone: `04 ${between(chance, 10, 99)} ${between(chance, 10, 99)} 00 ${between(chance, 10, 99)}`,
 		},
-		buyer: { name: buyer, address: address(), email: `${buyer.normalize('NFD').replace(/[^A-Za-z]/g, '').toLowerCase().slice(-9)}@courrier.example` },
+		buyer: {
+			name: buyer,
+			address: address(),
+			email: `${buyer
+				.normalize('NFD')
+				.replace(/[^A-Za-z]/g, '')
+				.toLowerCase()
+				.slice(-9)}@courrier.example`,
+		},
 		lines,
 	};
 	return { ...facts, ...totalsOf(lines) };
@@ -226,16 +264,21 @@ function totalsOf(lines: readonly Work[]) {
 }
 
 /** What a document prints of its facts; what a layout leaves out is null. */
-function truthOf(facts: Facts, prints: { units?: boolean; rates?: boolean; details?: boolean; vat?: boolean; email?: boolean } = {}): CommercialDocument {
+function truthOf(
+	facts: Facts,
+	prints: { units?: boolean; rates?: boolean; details?: boolean; vat?: boolean; email?: boolean } = {},
+): CommercialDocument {
 	const { units = true, rates = true, details = false, vat = false, email = true } = prints;
-	const lines = facts.lines.map((line): DocumentLine => ({
-		description: details ? `${line.name} ${line.detail}` : line.name,
-		quantity: line.quantity,
-		unit: units ? line.unit : null,
-		unitPrice: line.price,
-		vatRate: rates ? line.rate : null,
-		total: line.total,
-	}));
+	const lines = facts.lines.map(
+		(line): DocumentLine => ({
+			description: details ? `${line.name} ${line.detail}` : line.name,
+			quantity: line.quantity,
+			unit: units ? line.unit : null,
+			unitPrice: line.price,
+			vatRate: rates ? line.rate : null,
+			total: line.total,
+		}),
+	);
 	return {
 		number: facts.number,
 		date: facts.date,
@@ -263,7 +306,20 @@ const euros = (value: string) => `${french(value)}\u00a0€`;
 const slashed = (iso: string) => iso.split('-').reverse().join('/');
 const dotted = (iso: string) => iso.split('-').reverse().join('.');
 const inWords = (iso: string) => {
-	const months = ['janvier', 'février', 'mars', 'avril', 'mai', 'juin', 'juillet', 'août', 'septembre', 'octobre', 'novembre', 'décembre'];
+	const months = [
+		'janvier',
+		'février',
+		'mars',
+		'avril',
+		'mai',
+		'juin',
+		'juillet',
+		'août',
+		'septembre',
+		'octobre',
+		'novembre',
+		'décembre',
+	];
 	const [year, month, day] = iso.split('-').map(Number) as [number, number, number];
 	return `${day === 1 ? '1er' : day} ${months[month - 1]} ${year}`;
 };
@@ -271,14 +327,22 @@ const spaced = (siret: string) => siret.replace(/^(\d{3})(\d{3})(\d{3})(\d{5})$/
 
 interface Sheet {
 	/** Draws a text with its top left corner at x, y in points; with `right`, its right edge stands there instead. */
-	text(x: number, y: number, text: string, style?: { size?: number; bold?: boolean; right?: boolean; centre?: boolean }): void;
+	text(
+		x: number,
+		y: number,
+		text: string,
+		style?: { size?: number; bold?: boolean; right?: boolean; centre?: boolean },
+	): void;
 	/** The lines that a text takes in a column. */
 	wrapped(text: string, width: number, size?: number): string[];
 	nextPage(): void;
 }
 
 async function sheetOn(pdf: PDFDocument): Promise<Sheet> {
-	const [regular, bold] = [await pdf.embedFont(StandardFonts.Helvetica), await pdf.embedFont(StandardFonts.HelveticaBold)];
+	const [regular, bold] = [
+		await pdf.embedFont(StandardFonts.Helvetica),
+		await pdf.embedFont(StandardFonts.HelveticaBold),
+	];
 	let page = pdf.addPage([595, 842]);
 	const widthOf = (font: PDFFont, text: string, size: number) => font.widthOfTextAtSize(text, size);
 	return {
@@ -330,7 +394,11 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 		const lines = facts.lines.map((line, index) => {
 			const whole = index === 2;
 			const price = whole ? new Big(line.price).round(0).toFixed() : line.price;
-			return { ...line, price, total: new Big(line.quantity).times(price).toFixed(whole && !line.quantity.includes('.') ? 0 : 2) };
+			return {
+				...line,
+				price,
+				total: new Big(line.quantity).times(price).toFixed(whole && !line.quantity.includes('.') ? 0 : 2),
+			};
 		});
 		const net = lines.reduce((sum, { total }) => sum.plus(total), new Big(0)).toFixed(2);
 		const free = { ...facts, lines, net, gross: net };
@@ -341,7 +409,11 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 			truth: { ...truth, validUntil: null, totals: { net, tax: null, gross: net } },
 			draw(sheet) {
 				sheet.text(40, 40, facts.seller.name, { size: 14, bold: true });
-				column(sheet, 40, 62, [...facts.seller.address, `Tél. ${facts.seller.phone}`, `SIRET ${facts.seller.siret}`]);
+				column(sheet, 40, 62, [
+					...facts.seller.address,
+					`Tél. ${facts.seller.phone}`,
+					`SIRET ${facts.seller.siret}`,
+				]);
 				column(sheet, 340, 130, [facts.buyer.name, ...facts.buyer.address]);
 				sheet.text(40, 200, `Devis n° ${facts.number} du ${slashed(facts.date)}`, { size: 13, bold: true });
 				lines.forEach((line, index) => {
@@ -369,12 +441,28 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 			truth: truthOf(facts, { vat: true }),
 			draw(sheet) {
 				sheet.text(40, 36, facts.seller.name, { size: 15, bold: true });
-				column(sheet, 40, 58, [...facts.seller.address, `SIRET : ${spaced(facts.seller.siret)}`, `N° TVA : ${facts.seller.vat}`, facts.seller.email]);
+				column(sheet, 40, 58, [
+					...facts.seller.address,
+					`SIRET : ${spaced(facts.seller.siret)}`,
+					`N° TVA : ${facts.seller.vat}`,
+					facts.seller.email,
+				]);
 				sheet.text(320, 110, 'Client :', { bold: true });
 				column(sheet, 320, 124, [facts.buyer.name, ...facts.buyer.address, facts.buyer.email]);
 				sheet.text(40, 200, 'DEVIS', { size: 18, bold: true });
-				column(sheet, 40, 226, [`Devis n° : ${facts.number}`, `Date : ${slashed(facts.date)}`, `Date de validité : ${slashed(facts.until)}`]);
-				const end = table(sheet, 285, facts.lines, french, ['Désignation', 'Qté', 'Unité', 'P.U. HT', 'TVA', 'Total HT']);
+				column(sheet, 40, 226, [
+					`Devis n° : ${facts.number}`,
+					`Date : ${slashed(facts.date)}`,
+					`Date de validité : ${slashed(facts.until)}`,
+				]);
+				const end = table(sheet, 285, facts.lines, french, [
+					'Désignation',
+					'Qté',
+					'Unité',
+					'P.U. HT',
+					'TVA',
+					'Total HT',
+				]);
 				const taxes = taxesOf(facts.lines);
 				totalsAt(sheet, end + 14, [
 					['Total HT', euros(facts.net)],
@@ -400,18 +488,30 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 				sheet.text(40, 175, `Offre valable jusqu'au ${inWords(facts.until)}`);
 				const heads = ['Description', 'Quantité', 'Unité', 'Prix unitaire', 'Taux TVA', 'Montant HT'];
 				const centres = [0, 265, 320, 385, 450, 520];
-				heads.forEach((head, index) => (index === 0 ? sheet.text(40, 210, head, { bold: true }) : sheet.text(centres[index]!, 210, head, { bold: true, centre: true, size: 9 })));
+				heads.forEach((head, index) =>
+					index === 0
+						? sheet.text(40, 210, head, { bold: true })
+						: sheet.text(centres[index]!, 210, head, { bold: true, centre: true, size: 9 }),
+				);
 				let y = 232;
 				for (const line of facts.lines) {
 					const cell = sheet.wrapped(`${line.name} ${line.detail}`, 170);
 					cell.forEach((text, index) => sheet.text(40, y + index * 12, text));
 					const middle = y + ((cell.length - 1) * 12) / 2;
-					[french(line.quantity), line.unit, euros(line.price), `${french(line.rate)} %`, euros(line.total)].forEach((value, index) =>
-						sheet.text(centres[index + 1]!, middle, value, { centre: true }),
-					);
+					[
+						french(line.quantity),
+						line.unit,
+						euros(line.price),
+						`${french(line.rate)} %`,
+						euros(line.total),
+					].forEach((value, index) => sheet.text(centres[index + 1]!, middle, value, { centre: true }));
 					y += cell.length * 12 + 14;
 				}
-				totalsAt(sheet, y + 10, [['Montant total HT', euros(facts.net)], ['Montant TVA', euros(facts.tax)], ['Montant total TTC', euros(facts.gross)]]);
+				totalsAt(sheet, y + 10, [
+					['Montant total HT', euros(facts.net)],
+					['Montant TVA', euros(facts.tax)],
+					['Montant total TTC', euros(facts.gross)],
+				]);
 			},
 		};
 	},
@@ -425,14 +525,32 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 			draw(sheet) {
 				sheet.text(40, 36, 'Devis', { size: 22, bold: true });
 				column(sheet, 40, 80, ['Émetteur :'], { bold: true });
-				column(sheet, 40, 95, [facts.seller.name, ...facts.seller.address, `Tél : ${facts.seller.phone}`, `Email : ${facts.seller.email}`]);
+				column(sheet, 40, 95, [
+					facts.seller.name,
+					...facts.seller.address,
+					`Tél : ${facts.seller.phone}`,
+					`Email : ${facts.seller.email}`,
+				]);
 				column(sheet, 310, 80, ['Adressé à :'], { bold: true });
 				column(sheet, 310, 95, [facts.buyer.name, ...facts.buyer.address, facts.buyer.email]);
-				['Référence devis', 'Date', 'Échéance'].forEach((head, index) => sheet.text(40 + index * 170, 190, head, { bold: true, size: 9 }));
-				[facts.number, slashed(facts.date), slashed(facts.until)].forEach((value, index) => sheet.text(40 + index * 170, 204, value));
+				['Référence devis', 'Date', 'Échéance'].forEach((head, index) =>
+					sheet.text(40 + index * 170, 190, head, { bold: true, size: 9 }),
+				);
+				[facts.number, slashed(facts.date), slashed(facts.until)].forEach((value, index) =>
+					sheet.text(40 + index * 170, 204, value),
+				);
 				const end = plainTable(sheet, 240, facts.lines, ['Libellé', 'Quantité', 'PU HT', 'Total HT']);
-				totalsAt(sheet, end + 10, [['Total HT', euros(facts.net)], ['TVA', euros(facts.tax)], ['Total TTC', euros(facts.gross)]]);
-				sheet.text(297, 800, `${facts.seller.name} - SIRET ${facts.seller.siret} - TVA intracommunautaire ${facts.seller.vat}`, { size: 8, centre: true });
+				totalsAt(sheet, end + 10, [
+					['Total HT', euros(facts.net)],
+					['TVA', euros(facts.tax)],
+					['Total TTC', euros(facts.gross)],
+				]);
+				sheet.text(
+					297,
+					800,
+					`${facts.seller.name} - SIRET ${facts.seller.siret} - TVA intracommunautaire ${facts.seller.vat}`,
+					{ size: 8, centre: true },
+				);
 			},
 		};
 	},
@@ -452,7 +570,11 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 				sheet.text(40, 40, facts.seller.name, { bold: true, size: 12 });
 				column(sheet, 40, 58, [...facts.seller.address, `N° SIRET : ${spaced(facts.seller.siret)}`]);
 				column(sheet, 330, 100, ['À l’attention de', facts.buyer.name, ...facts.buyer.address]);
-				column(sheet, 40, 170, [`Numéro de devis : ${facts.number}`, `Date d'émission : ${slashed(facts.date)}`, `Valable jusqu'au : ${slashed(facts.until)}`]);
+				column(sheet, 40, 170, [
+					`Numéro de devis : ${facts.number}`,
+					`Date d'émission : ${slashed(facts.date)}`,
+					`Valable jusqu'au : ${slashed(facts.until)}`,
+				]);
 				const end = table(sheet, 230, first, french, heads);
 				sheet.text(300, end + 6, 'À reporter');
 				sheet.text(550, end + 6, french(carried), { right: true });
@@ -463,7 +585,11 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 				sheet.text(300, 92, 'Report');
 				sheet.text(550, 92, french(carried), { right: true });
 				const below = rowsAt(sheet, 114, lines.slice(first.length), french);
-				totalsAt(sheet, below + 14, [['Total HT', euros(whole.net)], ['Total TVA', euros(whole.tax)], ['Total TTC', euros(whole.gross)]]);
+				totalsAt(sheet, below + 14, [
+					['Total HT', euros(whole.net)],
+					['Total TVA', euros(whole.tax)],
+					['Total TTC', euros(whole.gross)],
+				]);
 				sheet.text(550, 810, 'Page 2/2', { right: true, size: 8 });
 			},
 		};
@@ -473,13 +599,24 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 	'lots-and-options'(facts) {
 		const half = Math.ceil(facts.lines.length / 2);
 		const lots = [facts.lines.slice(0, half), facts.lines.slice(half)];
-		const option: Work = { ...facts.lines[0]!, name: 'Option : garantie étendue dix ans', quantity: '1', unit: 'u', price: '390.00', total: '390.00' };
+		const option: Work = {
+			...facts.lines[0]!,
+			name: 'Option : garantie étendue dix ans',
+			quantity: '1',
+			unit: 'u',
+			price: '390.00',
+			total: '390.00',
+		};
 		return {
 			kind: 'devis',
 			language: 'fr',
 			truth: truthOf({ ...facts, lines: [...facts.lines, option] }, { email: false }),
 			draw(sheet) {
-				column(sheet, 40, 40, [facts.seller.name, ...facts.seller.address, `SIRET : ${spaced(facts.seller.siret)}`]);
+				column(sheet, 40, 40, [
+					facts.seller.name,
+					...facts.seller.address,
+					`SIRET : ${spaced(facts.seller.siret)}`,
+				]);
 				column(sheet, 340, 90, ["Maître d'ouvrage :", facts.buyer.name, ...facts.buyer.address]);
 				sheet.text(40, 160, `DEVIS N° ${facts.number}`, { bold: true, size: 14 });
 				sheet.text(40, 180, `Date du devis : ${slashed(facts.date)}`);
@@ -490,11 +627,18 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 					sheet.text(40, y, `LOT ${index + 1} - ${index === 0 ? 'GROS ŒUVRE' : 'FINITIONS'}`, { bold: true });
 					y = rowsAt(sheet, y + 20, lot, french);
 					sheet.text(300, y, `Sous-total lot ${index + 1}`, { bold: true });
-					sheet.text(550, y, french(lot.reduce((sum, { total }) => sum.plus(total), new Big(0)).toFixed(2)), { right: true, bold: true });
+					sheet.text(550, y, french(lot.reduce((sum, { total }) => sum.plus(total), new Big(0)).toFixed(2)), {
+						right: true,
+						bold: true,
+					});
 					y += 24;
 				});
 				y = rowsAt(sheet, y, [option], french);
-				totalsAt(sheet, y + 14, [['Total HT', euros(facts.net)], ['Total TVA', euros(facts.tax)], ['Total TTC', euros(facts.gross)]]);
+				totalsAt(sheet, y + 14, [
+					['Total HT', euros(facts.net)],
+					['Total TVA', euros(facts.tax)],
+					['Total TTC', euros(facts.gross)],
+				]);
 			},
 		};
 	},
@@ -522,7 +666,9 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 				column(sheet, 320, 123, [...facts.buyer.address, facts.buyer.email]);
 				const heads = ['Prestation', 'Quantité', 'Prix unitaire HT', '% TVA', 'Total HT'];
 				const rights = [0, 310, 400, 460, 550];
-				heads.forEach((head, index) => sheet.text(index === 0 ? 40 : rights[index]!, 210, head, { bold: true, size: 9, right: index > 0 }));
+				heads.forEach((head, index) =>
+					sheet.text(index === 0 ? 40 : rights[index]!, 210, head, { bold: true, size: 9, right: index > 0 }),
+				);
 				facts.lines.forEach((line, row) => {
 					sheet.text(40, 230 + row * 18, line.name);
 					[line.quantity, line.price, line.rate, line.total].forEach((value, index) =>
@@ -546,14 +692,33 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 			truth: truthOf(facts, { vat: true }),
 			draw(sheet) {
 				sheet.text(40, 36, facts.seller.name, { size: 15, bold: true });
-				column(sheet, 40, 58, [...facts.seller.address, facts.seller.email, `SIRET ${spaced(facts.seller.siret)} - TVA ${facts.seller.vat}`]);
+				column(sheet, 40, 58, [
+					...facts.seller.address,
+					facts.seller.email,
+					`SIRET ${spaced(facts.seller.siret)} - TVA ${facts.seller.vat}`,
+				]);
 				column(sheet, 340, 58, ['Facturé à', facts.buyer.name, ...facts.buyer.address, facts.buyer.email]);
 				sheet.text(40, 150, `Devis ${facts.number}`, { size: 16, bold: true });
 				sheet.text(40, 172, `Établi le ${slashed(facts.date)}, valable jusqu'au ${slashed(facts.until)}`);
-				const end = table(sheet, 205, facts.lines, french, ['Désignation des travaux', 'Quantité', 'Unité', 'Prix unit. HT', 'TVA', 'Prix total HT']);
-				const below = totalsAt(sheet, end + 14, [['Total H.T.', euros(facts.net)], ['Total T.V.A.', euros(facts.tax)], ['Total T.T.C.', euros(facts.gross)]]);
+				const end = table(sheet, 205, facts.lines, french, [
+					'Désignation des travaux',
+					'Quantité',
+					'Unité',
+					'Prix unit. HT',
+					'TVA',
+					'Prix total HT',
+				]);
+				const below = totalsAt(sheet, end + 14, [
+					['Total H.T.', euros(facts.net)],
+					['Total T.V.A.', euros(facts.tax)],
+					['Total T.T.C.', euros(facts.gross)],
+				]);
 				const signed = new Date(Date.parse(facts.date) + between(chance, 2, 14) * 864e5).toISOString().slice(0, 10);
-				column(sheet, 320, below + 30, ['Bon pour accord', `Fait à ${facts.buyer.address[1]!.slice(6)}, le ${slashed(signed)}`, 'Signature du client :']);
+				column(sheet, 320, below + 30, [
+					'Bon pour accord',
+					`Fait à ${facts.buyer.address[1]!.slice(6)}, le ${slashed(signed)}`,
+					'Signature du client :',
+				]);
 				sheet.text(340, below + 80, facts.buyer.name, { size: 14 });
 			},
 		};
@@ -572,11 +737,23 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 			language: 'fr',
 			truth: truthOf({ ...facts, ...totals, lines }, { email: false, vat: true }),
 			draw(sheet) {
-				column(sheet, 40, 40, [facts.seller.name, ...facts.seller.address, `RCS Dijon - SIRET ${facts.seller.siret}`, `TVA : ${facts.seller.vat}`]);
+				column(sheet, 40, 40, [
+					facts.seller.name,
+					...facts.seller.address,
+					`RCS Dijon - SIRET ${facts.seller.siret}`,
+					`TVA : ${facts.seller.vat}`,
+				]);
 				column(sheet, 340, 110, [facts.buyer.name, ...facts.buyer.address]);
 				sheet.text(40, 190, `Facture n° ${facts.number} du ${slashed(facts.date)}`, { bold: true, size: 13 });
 				sheet.text(40, 208, `À régler avant le ${slashed(facts.until)}`);
-				const end = table(sheet, 240, lines, french, ['Article', 'Qté', 'Unité', 'Prix unitaire', 'TVA', 'Montant']);
+				const end = table(sheet, 240, lines, french, [
+					'Article',
+					'Qté',
+					'Unité',
+					'Prix unitaire',
+					'TVA',
+					'Montant',
+				]);
 				totalsAt(sheet, end + 10, [
 					['Sous-total', euros(before.toFixed(2))],
 					['Remise 5 %', `-${euros(discount.toFixed(2))}`],
@@ -594,41 +771,89 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 		return {
 			kind: 'invoice',
 			language: 'de',
-			truth: { ...truthOf(facts, { email: false, vat: true }), seller: { name: facts.seller.name, vat: facts.seller.vat, siret: null } },
+			truth: {
+				...truthOf(facts, { email: false, vat: true }),
+				seller: { name: facts.seller.name, vat: facts.seller.vat, siret: null },
+			},
 			draw(sheet) {
 				sheet.text(40, 60, `${facts.seller.name} · ${facts.seller.address.join(' · ')}`, { size: 7 });
 				column(sheet, 40, 80, [facts.buyer.name, ...facts.buyer.address]);
 				column(sheet, 360, 80, ['Rechnungsnummer:', 'Rechnungsdatum:', 'Fällig am:']);
 				column(sheet, 470, 80, [facts.number, dotted(facts.date), dotted(facts.until)]);
 				sheet.text(40, 170, 'Rechnung', { size: 18, bold: true });
-				const end = table(sheet, 210, facts.lines, german, ['Bezeichnung', 'Menge', 'Einheit', 'Einzelpreis', 'MwSt.', 'Gesamtpreis']);
+				const end = table(sheet, 210, facts.lines, german, [
+					'Bezeichnung',
+					'Menge',
+					'Einheit',
+					'Einzelpreis',
+					'MwSt.',
+					'Gesamtpreis',
+				]);
 				totalsAt(sheet, end + 14, [
 					['Nettobetrag', `${german(facts.net)} €`],
-					...taxesOf(facts.lines).map(({ rate, amount }) => [`zzgl. MwSt. ${rate} %`, `${german(amount)} €`] as const),
+					...taxesOf(facts.lines).map(
+						({ rate, amount }) => [`zzgl. MwSt. ${rate} %`, `${german(amount)} €`] as const,
+					),
 					...(taxesOf(facts.lines).length > 1 ? [['Summe Umsatzsteuer', `${german(facts.tax)} €`] as const] : []),
 					['Rechnungsbetrag', `${german(facts.gross)} €`],
 				]);
-				sheet.text(297, 800, `${facts.seller.name} - USt-IdNr. ${facts.seller.vat} - Sparkasse`, { size: 8, centre: true });
+				sheet.text(297, 800, `${facts.seller.name} - USt-IdNr. ${facts.seller.vat} - Sparkasse`, {
+					size: 8,
+					centre: true,
+				});
 			},
 		};
 	},
 
 	invoice(facts) {
-		const months = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
-		const long = (iso: string) => `${Number(iso.slice(8))} ${months[Number(iso.slice(5, 7)) - 1]} ${iso.slice(0, 4)}`;
+		const months = [
+			'January',
+			'February',
+			'March',
+			'April',
+			'May',
+			'June',
+			'July',
+			'August',
+			'September',
+			'October',
+			'November',
+			'December',
+		];
+		const long = (iso: string) =>
+			`${Number(iso.slice(8))} ${months[Number(iso.slice(5, 7)) - 1]} ${iso.slice(0, 4)}`;
 		return {
 			kind: 'invoice',
 			language: 'en',
-			truth: { ...truthOf(facts, { vat: true }), currency: 'GBP', seller: { name: facts.seller.name, vat: facts.seller.vat, siret: null } },
+			truth: {
+				...truthOf(facts, { vat: true }),
+				currency: 'GBP',
+				seller: { name: facts.seller.name, vat: facts.seller.vat, siret: null },
+			},
 			draw(sheet) {
 				sheet.text(40, 40, 'INVOICE', { size: 20, bold: true });
 				column(sheet, 340, 40, ['From:'], { bold: true });
 				column(sheet, 340, 54, [facts.seller.name, ...facts.seller.address, `VAT number: ${facts.seller.vat}`]);
 				column(sheet, 40, 80, ['Bill to:'], { bold: true });
 				column(sheet, 40, 94, [facts.buyer.name, ...facts.buyer.address, facts.buyer.email]);
-				column(sheet, 340, 130, [`Invoice number: ${facts.number}`, `Invoice date: ${long(facts.date)}`, `Due date: ${long(facts.until)}`]);
-				const end = table(sheet, 200, facts.lines, english, ['Description', 'Qty', 'Unit', 'Unit price', 'VAT', 'Amount']);
-				totalsAt(sheet, end + 14, [['Subtotal', `£${english(facts.net)}`], ['VAT 20%', `£${english(facts.tax)}`], ['Total', `£${english(facts.gross)}`]]);
+				column(sheet, 340, 130, [
+					`Invoice number: ${facts.number}`,
+					`Invoice date: ${long(facts.date)}`,
+					`Due date: ${long(facts.until)}`,
+				]);
+				const end = table(sheet, 200, facts.lines, english, [
+					'Description',
+					'Qty',
+					'Unit',
+					'Unit price',
+					'VAT',
+					'Amount',
+				]);
+				totalsAt(sheet, end + 14, [
+					['Subtotal', `£${english(facts.net)}`],
+					['VAT 20%', `£${english(facts.tax)}`],
+					['Total', `£${english(facts.gross)}`],
+				]);
 			},
 		};
 	},
@@ -660,7 +885,13 @@ function rowsAt(sheet: Sheet, top: number, lines: readonly Work[], print: (value
 	return top + lines.length * 20;
 }
 
-function table(sheet: Sheet, y: number, lines: readonly Work[], print: (value: string) => string, heads: readonly string[]): number {
+function table(
+	sheet: Sheet,
+	y: number,
+	lines: readonly Work[],
+	print: (value: string) => string,
+	heads: readonly string[],
+): number {
 	headsAt(sheet, y, heads);
 	return rowsAt(sheet, y + 22, lines, print);
 }
@@ -668,7 +899,9 @@ function table(sheet: Sheet, y: number, lines: readonly Work[], print: (value: s
 /** Four columns, no rates and no units. */
 function plainTable(sheet: Sheet, y: number, lines: readonly Work[], heads: readonly string[]): number {
 	const rights = [0, 350, 450, 550];
-	heads.forEach((head, index) => sheet.text(index === 0 ? 40 : rights[index]!, y, head, { bold: true, size: 9, right: index > 0 }));
+	heads.forEach((head, index) =>
+		sheet.text(index === 0 ? 40 : rights[index]!, y, head, { bold: true, size: 9, right: index > 0 }),
+	);
 	lines.forEach((line, row) => {
 		sheet.text(40, y + 20 + row * 18, line.name);
 		sheet.text(350, y + 20 + row * 18, french(line.quantity), { right: true });

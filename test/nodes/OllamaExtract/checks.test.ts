@@ -6,7 +6,12 @@ import { checkDocument, compareWithXml, figuresOf, type Figures } from '../../..
 import type { PageReading } from '../../../nodes/OllamaExtract/page';
 import type { CommercialDocument, DocumentLine } from '../../../nodes/OllamaExtract/result';
 
-const line = (quantity: string | null, unitPrice: string | null, vatRate: string | null, total: string | null): DocumentLine => ({
+const line = (
+	quantity: string | null,
+	unitPrice: string | null,
+	vatRate: string | null,
+	total: string | null,
+): DocumentLine => ({
 	description: 'Pose',
 	quantity,
 	unit: null,
@@ -14,7 +19,12 @@ const line = (quantity: string | null, unitPrice: string | null, vatRate: string
 	vatRate,
 	total,
 });
-const documentWith = (lines: DocumentLine[], net: string, tax: string | null, gross: string): CommercialDocument => ({
+const documentWith = (
+	lines: DocumentLine[],
+	net: string,
+	tax: string | null,
+	gross: string,
+): CommercialDocument => ({
 	number: 'D-1',
 	date: '2026-11-22',
 	validUntil: null,
@@ -48,7 +58,12 @@ test('what has a value missing is not checked at all', () => {
 });
 
 test('discounts on a line and prices for several units belong to its arithmetic', () => {
-	const data = documentWith([line('3', '30.00', '10', '28.00'), line('5', '4.55', '20', '20.48')], '48.48', null, '48.48');
+	const data = documentWith(
+		[line('3', '30.00', '10', '28.00'), line('5', '4.55', '20', '20.48')],
+		'48.48',
+		null,
+		'48.48',
+	);
 	const lines = [
 		{ adjustments: ['-2.00'], priceQuantity: '3' },
 		{ adjustments: [], priceQuantity: null, discountPercent: '10' },
@@ -57,7 +72,12 @@ test('discounts on a line and prices for several units belong to its arithmetic'
 });
 
 test('a net price that was rounded after a discount is explained, its neighbours are not', () => {
-	const good = documentWith([line('20', '4.10', null, '81.90'), line('1', '10.00', null, '10.00')], '91.90', null, '91.90');
+	const good = documentWith(
+		[line('20', '4.10', null, '81.90'), line('1', '10.00', null, '10.00')],
+		'91.90',
+		null,
+		'91.90',
+	);
 	expect(faults(good)).toEqual([]);
 	for (const price of ['4.09', '4.11', '4.20', '5.10']) {
 		const bad = { ...good, lines: [{ ...good.lines[0]!, unitPrice: price }, good.lines[1]!] };
@@ -91,14 +111,21 @@ test('a credit note may print its amounts negative', () => {
 	const data = documentWith([line('5', '4.00', '20', '-20.00')], '-20.00', '-4.00', '-24.00');
 	expect(faults(data)).toEqual([]);
 	expect(faults({ ...data, totals: { net: '-20.00', tax: '4.00', gross: '-24.00' } })).toEqual([]);
-	expect(faults({ ...data, totals: { net: '-20.00', tax: '4.01', gross: '-24.00' } }).map(({ rule }) => rule)).toContain('gross');
+	expect(
+		faults({ ...data, totals: { net: '-20.00', tax: '4.01', gross: '-24.00' } }).map(({ rule }) => rule),
+	).toContain('gross');
 });
 
 test('a difference from the embedded XML is reported with both sides', () => {
 	const data = documentWith([line('1', '100', '20', '100.00')], '100.00', '20.00', '120.00');
 	const found = (value: string) => ({ value, place: { offset: 0, quote: value } });
 	const page: PageReading = {
-		header: { number: found('D 1'), 'totals.net': found('100.0'), 'totals.gross': found('125.00'), 'buyer.name': found('CLIENT') },
+		header: {
+			number: found('D 1'),
+			'totals.net': found('100.0'),
+			'totals.gross': found('125.00'),
+			'buyer.name': found('CLIENT'),
+		},
 		lines: [{ total: found('100.00'), quantity: found('2') }],
 		lineFigures: [{ adjustments: [], priceQuantity: null }],
 		taxes: [],
@@ -115,7 +142,12 @@ test('a difference from the embedded XML is reported with both sides', () => {
 		'lines.0.total',
 	]);
 	expect(checks.filter(({ ok }) => !ok)).toEqual([
-		expect.objectContaining({ rule: 'xml-against-page', path: 'totals.gross', printed: '125.00', expected: '120.00' }),
+		expect.objectContaining({
+			rule: 'xml-against-page',
+			path: 'totals.gross',
+			printed: '125.00',
+			expected: '120.00',
+		}),
 		expect.objectContaining({ path: 'lines.0.quantity', printed: '2', expected: '1' }),
 	]);
 	expect(figuresOf(page).lines).toEqual(page.lineFigures);
@@ -125,7 +157,10 @@ test('a difference from the embedded XML is reported with both sides', () => {
 const consistent = fc
 	.array(
 		fc.record({
-			quantity: fc.oneof(fc.integer({ min: 1, max: 40 }).map(String), fc.integer({ min: 11, max: 999 }).map((n) => new Big(n).div(10).toFixed(1))),
+			quantity: fc.oneof(
+				fc.integer({ min: 1, max: 40 }).map(String),
+				fc.integer({ min: 11, max: 999 }).map((n) => new Big(n).div(10).toFixed(1)),
+			),
 			price: fc.integer({ min: 100, max: 250_000 }).map((cents) => new Big(cents).div(100).toFixed(2)),
 			rate: fc.constantFrom('20', '10', '5.5', '0'),
 		}),
@@ -136,7 +171,9 @@ const consistent = fc
 			line(quantity, price, rate, new Big(quantity).times(price).round(2).toFixed(2)),
 		);
 		const taxes = [...new Set(rows.map(({ rate }) => rate))].map((rate) => {
-			const base = lines.filter(({ vatRate }) => vatRate === rate).reduce((sum, { total }) => sum.plus(total!), new Big(0));
+			const base = lines
+				.filter(({ vatRate }) => vatRate === rate)
+				.reduce((sum, { total }) => sum.plus(total!), new Big(0));
 			return { rate, base: base.toFixed(2), amount: base.times(rate).div(100).round(2).toFixed(2) };
 		});
 		const net = taxes.reduce((sum, { base }) => sum.plus(base), new Big(0));
@@ -159,35 +196,42 @@ test('a consistent document raises no alarm', () => {
 test('one wrong digit in any amount is flagged, by a rule that involves that amount', () => {
 	const rulesOf = { quantity: ['line-total'], unitPrice: ['line-total'], total: ['lines-sum'] } as const;
 	fc.assert(
-		fc.property(consistent, fc.nat(), fc.nat(), fc.integer({ min: 1, max: 9 }), ({ data, figures }, where, at, shift) => {
-			const copy = structuredClone({ data, figures });
-			const places: Array<{ holder: Record<string, string | null>; key: string; rules: readonly string[] }> = [
-				...copy.data.lines.flatMap((holder) =>
-					(['quantity', 'unitPrice', 'total'] as const).map((key) => ({
-						holder: holder as unknown as Record<string, string | null>,
-						key,
-						rules: rulesOf[key],
-					})),
-				),
-				...copy.figures.taxes.flatMap((holder) => [
-					{ holder, key: 'base', rules: ['tax-sum'] },
-					{ holder, key: 'amount', rules: ['tax-sum'] },
-				]),
-				{ holder: copy.data.totals, key: 'net', rules: ['gross', 'lines-sum'] },
-				{ holder: copy.data.totals, key: 'tax', rules: ['gross', 'tax-sum'] },
-				{ holder: copy.data.totals, key: 'gross', rules: ['gross'] },
-			];
-			const { holder, key, rules } = places[where % places.length]!;
-			const printed = holder[key]!;
-			const digits = [...printed.matchAll(/\d/g)].map(({ index }) => index);
-			const digit = digits[at % digits.length]!;
-			const mutated = printed.slice(0, digit) + ((Number(printed[digit]) + shift) % 10) + printed.slice(digit + 1);
-			holder[key] = mutated;
-			const flagged = checkDocument(copy.data, copy.figures).filter(({ ok }) => !ok);
-			const named = flagged.map(({ rule }) => rule as string);
-			if (key === 'base') expect(named.some((rule) => rule === 'tax-sum' || rule === 'tax-rate')).toBe(true);
-			else for (const rule of rules) expect(named).toContain(rule);
-		}),
+		fc.property(
+			consistent,
+			fc.nat(),
+			fc.nat(),
+			fc.integer({ min: 1, max: 9 }),
+			({ data, figures }, where, at, shift) => {
+				const copy = structuredClone({ data, figures });
+				const places: Array<{ holder: Record<string, string | null>; key: string; rules: readonly string[] }> = [
+					...copy.data.lines.flatMap((holder) =>
+						(['quantity', 'unitPrice', 'total'] as const).map((key) => ({
+							holder: holder as unknown as Record<string, string | null>,
+							key,
+							rules: rulesOf[key],
+						})),
+					),
+					...copy.figures.taxes.flatMap((holder) => [
+						{ holder, key: 'base', rules: ['tax-sum'] },
+						{ holder, key: 'amount', rules: ['tax-sum'] },
+					]),
+					{ holder: copy.data.totals, key: 'net', rules: ['gross', 'lines-sum'] },
+					{ holder: copy.data.totals, key: 'tax', rules: ['gross', 'tax-sum'] },
+					{ holder: copy.data.totals, key: 'gross', rules: ['gross'] },
+				];
+				const { holder, key, rules } = places[where % places.length]!;
+				const printed = holder[key]!;
+				const digits = [...printed.matchAll(/\d/g)].map(({ index }) => index);
+				const digit = digits[at % digits.length]!;
+				const mutated =
+					printed.slice(0, digit) + ((Number(printed[digit]) + shift) % 10) + printed.slice(digit + 1);
+				holder[key] = mutated;
+				const flagged = checkDocument(copy.data, copy.figures).filter(({ ok }) => !ok);
+				const named = flagged.map(({ rule }) => rule as string);
+				if (key === 'base') expect(named.some((rule) => rule === 'tax-sum' || rule === 'tax-rate')).toBe(true);
+				else for (const rule of rules) expect(named).toContain(rule);
+			},
+		),
 		{ numRuns: 3_000 },
 	);
 });
@@ -208,7 +252,8 @@ withCorpus('the embedded data of real invoices raises no alarm (skipped without 
 		// The truth leaves out discounts on single lines: where a document has discounts, its quantities are not asked.
 		const discounts = Number(truth.totals.charges ?? 0) !== 0 || Number(truth.totals.allowances ?? 0) !== 0;
 		const quantity = (row: Record<string, string | null>) => (discounts ? null : (row['qty'] ?? null));
-		const lines = truth.lines.map((row) => line(quantity(row), row['unit_price_net'] ?? null, row['vat_rate'] ?? null, row['line_total'] ?? null),
+		const lines = truth.lines.map((row) =>
+			line(quantity(row), row['unit_price_net'] ?? null, row['vat_rate'] ?? null, row['line_total'] ?? null),
 		);
 		const data = documentWith(lines, truth.totals.ht!, truth.totals.tva ?? null, truth.totals.ttc!);
 		const parents = new Set(truth.lines.map(({ parent }) => parent));

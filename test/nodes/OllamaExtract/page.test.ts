@@ -1,7 +1,12 @@
 import Big from 'big.js';
 import { checkDocument, figuresOf } from '../../../nodes/OllamaExtract/checks';
 import { rowsOf, type Row } from '../../../nodes/OllamaExtract/layout';
-import { readFields, type DocumentKind, type HeaderPath, type PageReading } from '../../../nodes/OllamaExtract/page';
+import {
+	readFields,
+	type DocumentKind,
+	type HeaderPath,
+	type PageReading,
+} from '../../../nodes/OllamaExtract/page';
 import { isFrenchCompanyNumber, isFrenchVatNumber } from '../../../nodes/OllamaExtract/parties';
 import { readPdf } from '../../../nodes/OllamaExtract/pdf';
 import type { CommercialDocument } from '../../../nodes/OllamaExtract/result';
@@ -23,7 +28,9 @@ const headerOf = (data: CommercialDocument): Record<HeaderPath, string | null> =
 	'totals.gross': data.totals.gross,
 });
 const valuesOf = (reading: PageReading) =>
-	Object.fromEntries(Object.keys(headerOf(emptyData)).map((path) => [path, reading.header[path as HeaderPath]?.value ?? null]));
+	Object.fromEntries(
+		Object.keys(headerOf(emptyData)).map((path) => [path, reading.header[path as HeaderPath]?.value ?? null]),
+	);
 const emptyData: CommercialDocument = {
 	number: null,
 	date: null,
@@ -52,7 +59,8 @@ const dataOf = ({ header, lines }: PageReading): CommercialDocument => ({
 });
 const faults = (reading: PageReading) => checkDocument(dataOf(reading), figuresOf(reading)).filter(({ ok }) => !ok);
 const read = (text: string, kind: DocumentKind = 'devis') => readFields(rowsOfText(text), kind);
-const found = (text: string, path: HeaderPath, kind: DocumentKind = 'devis') => read(text, kind).header[path]?.value;
+const found = (text: string, path: HeaderPath, kind: DocumentKind = 'devis') =>
+	read(text, kind).header[path]?.value;
 
 describe.each(families)('%s', (family) => {
 	test.each([1, 2, 3])('every value that is printed is read, and nothing else (seed %i)', async (seed) => {
@@ -97,8 +105,9 @@ describe('the number of the document', () => {
 		['Angebot Nr. 2026-88 vom 01.02.2026', '2026-88'],
 	])('%s', (text, value) => expect(found(text, 'number')).toBe(value));
 
-	test.each(['Devis gratuit', 'Devis établi le 22/11/2026', 'N° de commande : 12', 'Facture associée : F-1'])('none in %s', (text) =>
-		expect(found(text, 'number')).toBeUndefined(),
+	test.each(['Devis gratuit', 'Devis établi le 22/11/2026', 'N° de commande : 12', 'Facture associée : F-1'])(
+		'none in %s',
+		(text) => expect(found(text, 'number')).toBeUndefined(),
 	);
 
 	test('two different numbers under the same label settle nothing', () => {
@@ -108,7 +117,8 @@ describe('the number of the document', () => {
 
 describe('dates of the document', () => {
 	test('the date is the issuer’s, not the one of the signature, the delivery or the work', () => {
-		const text = 'Devis n° 7\nDate de livraison : 01/12/2026\nLyon, le 22 novembre 2026\nBon pour accord\nFait à Lyon, le 30/11/2026';
+		const text =
+			'Devis n° 7\nDate de livraison : 01/12/2026\nLyon, le 22 novembre 2026\nBon pour accord\nFait à Lyon, le 30/11/2026';
 		expect(found(text, 'date')).toBe('2026-11-22');
 	});
 
@@ -118,8 +128,12 @@ describe('dates of the document', () => {
 	});
 
 	test('a date that could be read two ways is absent', () => {
-		expect(found('Invoice number: 7\nInvoice date: 03/04/2026\nPlease pay by bank transfer', 'date', 'invoice')).toBeUndefined();
-		expect(found('Invoice number: 7\nInvoice date: 03/04/2026\nDue date: 30/04/2026', 'date', 'invoice')).toBe('2026-04-03');
+		expect(
+			found('Invoice number: 7\nInvoice date: 03/04/2026\nPlease pay by bank transfer', 'date', 'invoice'),
+		).toBeUndefined();
+		expect(found('Invoice number: 7\nInvoice date: 03/04/2026\nDue date: 30/04/2026', 'date', 'invoice')).toBe(
+			'2026-04-03',
+		);
 	});
 
 	test('a duration is no date', () => {
@@ -130,14 +144,19 @@ describe('dates of the document', () => {
 
 describe('totals', () => {
 	test('the amount due after a deposit is not the gross', () => {
-		const text = 'Total HT     100,00 €\nTVA 20 %     20,00 €\nTotal TTC     120,00 €\nAcompte     50,00 €\nNet à payer     70,00 €';
+		const text =
+			'Total HT     100,00 €\nTVA 20 %     20,00 €\nTotal TTC     120,00 €\nAcompte     50,00 €\nNet à payer     70,00 €';
 		expect(found(text, 'totals.gross')).toBe('120.00');
 	});
 
 	test('a row of totals under the columns is told by its sum, or not at all', () => {
 		const table = 'Désignation     Total HT     TVA     Total TTC\nToiture     780,00     78,00     858,00\n';
 		const { header } = read(`${table}TOTAL     780,00     78,00     858,00`);
-		expect([header['totals.net']?.value, header['totals.tax']?.value, header['totals.gross']?.value]).toEqual(['780.00', '78.00', '858.00']);
+		expect([header['totals.net']?.value, header['totals.tax']?.value, header['totals.gross']?.value]).toEqual([
+			'780.00',
+			'78.00',
+			'858.00',
+		]);
 		expect(read(`${table}TOTAL     780,00     79,00     858,00`).header['totals.gross']).toBeUndefined();
 	});
 
@@ -163,39 +182,54 @@ describe('totals', () => {
 
 	test('without tax the amount due is net and gross, and no tax is invented', () => {
 		const { header } = read('Net à payer   1 250,00 €\nTVA non applicable, art. 293 B du CGI');
-		expect([header['totals.net']?.value, header['totals.tax'], header['totals.gross']?.value]).toEqual(['1250.00', undefined, '1250.00']);
+		expect([header['totals.net']?.value, header['totals.tax'], header['totals.gross']?.value]).toEqual([
+			'1250.00',
+			undefined,
+			'1250.00',
+		]);
 	});
 });
 
 describe('lines', () => {
 	test('a number that its line does not settle is ambiguous', () => {
-		const reading = read('Désignation          Qté     PU     Total\nGravier concassé     1.234     7340     \nSable fin     2     35.00     70,00');
+		const reading = read(
+			'Désignation          Qté     PU     Total\nGravier concassé     1.234     7340     \nSable fin     2     35.00     70,00',
+		);
 		expect(reading.lines[0]?.quantity).toBeUndefined();
 		expect(reading.ambiguous.map(({ path }) => path)).toContain('lines.0.quantity');
 	});
 
 	test('its own arithmetic settles it where it can', () => {
-		const reading = read('Désignation          Qté     PU     Total\nGravier concassé     1.250     2     2500\nSable fin     2     35.00     70,00');
+		const reading = read(
+			'Désignation          Qté     PU     Total\nGravier concassé     1.250     2     2500\nSable fin     2     35.00     70,00',
+		);
 		expect(reading.lines[0]?.quantity?.value).toBe('1250');
 	});
 
 	test('rows without a head are lines only when something proves it', () => {
 		const loose = read('Visite du chantier     12\nPose de la porte     350,00 €\nTotal     500,00 €');
 		expect(loose.lines).toEqual([]);
-		const proven = read('Dépose     150,00 €\nPose de la porte     350,00 €\nTotal     500,00 €\nTVA non applicable');
+		const proven = read(
+			'Dépose     150,00 €\nPose de la porte     350,00 €\nTotal     500,00 €\nTVA non applicable',
+		);
 		expect(proven.lines.map(({ total }) => total?.value)).toEqual(['150.00', '350.00']);
 	});
 
 	test('quantity and price inside the text are read when their product is the amount', () => {
-		const { lines } = read('Pose de bardage 32,5 m2 à 48,00     1 560,00\nTotal HT     1 560,00 €\nTotal TTC     1 560,00 €');
-		expect(lines.map((line) => [line.description?.value, line.quantity?.value, line.unit?.value, line.unitPrice?.value])).toEqual([
-			['Pose de bardage', '32.5', 'm2', '48.00'],
-		]);
+		const { lines } = read(
+			'Pose de bardage 32,5 m2 à 48,00     1 560,00\nTotal HT     1 560,00 €\nTotal TTC     1 560,00 €',
+		);
+		expect(
+			lines.map((line) => [line.description?.value, line.quantity?.value, line.unit?.value, line.unitPrice?.value]),
+		).toEqual([['Pose de bardage', '32.5', 'm2', '48.00']]);
 	});
 
 	test('lines printed as a form are lines', () => {
-		const one = (name: string, price: string) => `Désignation : ${name}\nQuantité : 2\nPrix unitaire : ${price} €\nTotal : ${Number(price) * 2},00 €`;
-		const reading = read(`${one('Taille de haie', '40')}\n${one('Tonte', '30')}\nTotal HT : 140,00 €\nTVA 20 % : 28,00 €\nTotal TTC : 168,00 €`);
+		const one = (name: string, price: string) =>
+			`Désignation : ${name}\nQuantité : 2\nPrix unitaire : ${price} €\nTotal : ${Number(price) * 2},00 €`;
+		const reading = read(
+			`${one('Taille de haie', '40')}\n${one('Tonte', '30')}\nTotal HT : 140,00 €\nTVA 20 % : 28,00 €\nTotal TTC : 168,00 €`,
+		);
 		expect(reading.lines.map(({ description, total }) => [description?.value, total?.value])).toEqual([
 			['Taille de haie', '80.00'],
 			['Tonte', '60.00'],
@@ -228,5 +262,12 @@ test('French identifiers are told by their check digits', () => {
 
 test('an empty page gives nothing', () => {
 	const rows: Row[] = [];
-	expect(readFields(rows, 'devis')).toEqual({ header: {}, lines: [], lineFigures: [], taxes: [], adjustments: [], ambiguous: [] });
+	expect(readFields(rows, 'devis')).toEqual({
+		header: {},
+		lines: [],
+		lineFigures: [],
+		taxes: [],
+		adjustments: [],
+		ambiguous: [],
+	});
 });
