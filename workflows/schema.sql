@@ -82,6 +82,8 @@ CREATE TABLE IF NOT EXISTS devis_claims (
 	first_seen_at timestamptz NOT NULL DEFAULT now(),
 	retry_at timestamptz NOT NULL DEFAULT now(),
 	attempts integer NOT NULL DEFAULT 0,
+	-- How often it was put to review for want of the model.
+	model_waits integer NOT NULL DEFAULT 0,
 	-- The execution of n8n that holds or last held it, and what proves to the database that it still does.
 	claimed_by text,
 	token uuid,

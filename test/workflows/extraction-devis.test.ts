@@ -271,19 +271,22 @@ test('a file that is still being copied is not taken', async () => {
 	expect((await devisOf(sha256(bytes)))!.verdict).toBe('complete');
 });
 
-test('with Ollama down the devis is kept for review at once, and completed by Ollama once it is back', async () => {
+test('with Ollama down the devis is kept and put to review at once, and completed by Ollama once it is back', async () => {
 	await ollama.close();
 	const sha = await dropDevis({ number: 'D-2026-008' });
-	const partial = await eventually('the devis as the page alone gives it', () => devisOf(sha)).finally(async () => {
+	const partial = await eventually('the file in review/, as the page alone gives it', async () => {
+		const devis = await devisOf(sha);
+		return devis?.archived_as === folderFile('review', 'D-2026-008.pdf') && devis;
+	}).finally(async () => {
 		ollama = await startOllamaStandIn({ port: ollamaPort });
 	});
 	expect(partial).toMatchObject({ numero: 'D-2026-008', verdict: 'review', awaits_model: true });
 	expect(partial.reasons).toContainEqual(expect.objectContaining({ code: 'model-unavailable' }));
+	expect(filesIn('review')).toContain('D-2026-008.pdf');
 
-	const [passage] = await archived(sha);
-	expect(passage!.attempts).toBeGreaterThan(1);
+	await archived(sha);
 	const whole = (await devisOf(sha))!;
-	expect(whole).toMatchObject({ id: partial.id, awaits_model: false });
+	expect(whole).toMatchObject({ id: partial.id, awaits_model: false, archived_as: folderFile('review', 'D-2026-008.pdf') });
 	expect(whole.usage.calls).toBeGreaterThan(0);
 	expect(await linesOf(whole.id)).toEqual(bothLines);
 });

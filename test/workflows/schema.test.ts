@@ -6,9 +6,9 @@ import { Client } from 'pg';
 
 import { startPostgres, type PostgresServer } from '../support/postgres';
 
-const folder = join(__dirname, '..', '..', 'workflows');
-const schema = readFileSync(join(folder, 'schema.sql'), 'utf8');
-const workflow = JSON.parse(readFileSync(join(folder, 'extraction-devis.json'), 'utf8')) as {
+const shippedFolder = join(__dirname, '..', '..', 'workflows');
+const schema = readFileSync(join(shippedFolder, 'schema.sql'), 'utf8');
+const workflow = JSON.parse(readFileSync(join(shippedFolder, 'extraction-devis.json'), 'utf8')) as {
 	nodes: Array<{ name: string; parameters: { query?: string } }>;
 };
 
@@ -26,7 +26,7 @@ const queries = {
 	later: queryOf('Remettre à plus tard'),
 	close: queryOf('Clore le passage'),
 };
-const settings = { fichiers_en_parallele: 2, fichiers_par_passage: 500, bail_secondes: 480, essais_max: 4, delai_secondes: 60 };
+const settings = { fichiers_en_parallele: 2, fichiers_par_passage: 500, bail_secondes: 480, essais_max: 4, essais_ollama: 3, delai_secondes: 60 };
 
 interface Claim {
 	claim_id: string | null;
@@ -88,8 +88,13 @@ const choose = (client: Client, claimed: Claim, sha256: string | null, changes: 
 		sha256,
 		...changes,
 	});
-const close = (client: Client, claimed: Claim, sha256: string) =>
-	run<{ claim_id: string | null }>(client, queries.close, { ...claimed, sha256, path: `/files/processed/${claimed.file_name}` });
+const close = (client: Client, claimed: Claim, sha256: string, folder = 'processed') =>
+	run<{ claim_id: string | null }>(client, queries.close, {
+		...settings,
+		...claimed,
+		sha256,
+		path: `/files/${folder}/${claimed.file_name}`,
+	});
 const fail = (client: Client, claimed: Claim, code: string, changes: object = {}) =>
 	run<{ verdict: string | null }>(client, queries.fail, { ...settings, ...claimed, code, message: 'Pourquoi', hint: 'Et puis', ...changes });
 
@@ -513,14 +518,97 @@ describe('saving a devis', () => {
 		expect(await choose(client, mine, 'a')).toMatchObject({ suite: 'archiver' });
 	});
 
-	test('a file put back for the model waits its turn', async () => {
+	test('what a person has changed meanwhile is not written over', async () => {
 		const client = await prepared();
+		const waiting = [{ code: 'model-unavailable', message: 'Ollama ne répond pas.' }];
+		await save(client, extracted('a', { verdict: 'review', reasons: waiting, data: { number: null } }));
+		await client.query(`UPDATE devis SET numero = 'D-17'`);
+		await save(client, extracted('a'));
+		expect((await client.query('SELECT numero, verdict FROM devis')).rows).toEqual([{ numero: 'D-17', verdict: 'review' }]);
+	});
+});
+
+describe('waiting for the model', () => {
+	const waiting = [{ code: 'model-unavailable', message: 'Ollama ne répond pas.' }];
+	const partial = (claimed: Claim) =>
+		extracted('a', { verdict: 'review', reasons: waiting, data: { number: null } }, claimed.claim_id!);
+	const due = (client: Client) => client.query('UPDATE devis_claims SET retry_at = now()');
+
+	/** Read without the model, stored, and moved to review/. */
+	async function putToReview(client: Client) {
 		const mine = await claim(client, ['a.pdf']);
 		await choose(client, mine, 'a');
-		await run(client, queries.later, { ...settings, ...mine, code: 'model-unavailable', message: 'Ollama ne répond pas.' });
-		expect(await claim(client, ['a.pdf'])).toMatchObject({ claim_id: null });
-		expect((await client.query('SELECT state, last_error FROM devis_claims')).rows).toEqual([
-			{ state: 'waiting', last_error: { code: 'model-unavailable', message: 'Ollama ne répond pas.' } },
+		await save(client, partial(mine));
+		await close(client, mine, 'a', 'review');
+	}
+
+	test('the file is taken up again from review/, though nothing is in the inbox, and ends where it belongs', async () => {
+		const client = await prepared();
+		await putToReview(client);
+		expect(await claim(client, [])).toMatchObject({ claim_id: null });
+		await due(client);
+		const again = await claim(client, []);
+		expect(again).toMatchObject({ path: '/files/review/a.pdf' });
+		expect(await choose(client, again, 'a')).toMatchObject({ suite: 'extraire', attempts: 1 });
+		await save(client, extracted('a', {}, again.claim_id!));
+		await close(client, again, 'a');
+		expect((await client.query('SELECT state, duplicate, archived_as, model_waits FROM devis_claims')).rows).toEqual([
+			{ state: 'done', duplicate: false, archived_as: '/files/processed/a.pdf', model_waits: 1 },
+		]);
+		expect((await client.query('SELECT verdict, archived_as FROM devis')).rows).toEqual([
+			{ verdict: 'complete', archived_as: '/files/processed/a.pdf' },
 		]);
 	});
+
+	test('another file of the same name is not held up by it', async () => {
+		const client = await prepared();
+		await putToReview(client);
+		const other = await claim(client, ['a.pdf']);
+		expect(await choose(client, other, 'b')).toMatchObject({ suite: 'extraire' });
+	});
+
+	test('the pauses grow and come to an end, the file staying in review/', async () => {
+		const client = await prepared();
+		await putToReview(client);
+		const pauses: number[] = [];
+		for (;;) {
+			const { rows } = await client.query<{ state: string; pause: number }>(
+				'SELECT state, extract(epoch FROM retry_at - ended_at)::float8 AS pause FROM devis_claims',
+			);
+			if (rows[0]!.state === 'done') break;
+			pauses.push(rows[0]!.pause / 60);
+			await due(client);
+			const again = await claim(client, []);
+			await choose(client, again, 'a');
+			await save(client, partial(again));
+			await close(client, again, 'a', 'review');
+		}
+		expect(pauses).toEqual([1, 2, 4]);
+	});
+
+	test('a file that a person took out of review/ is left to them', async () => {
+		const client = await prepared();
+		await putToReview(client);
+		await due(client);
+		expect(await choose(client, await claim(client, []), null)).toMatchObject({ suite: 'parti' });
+		expect((await client.query('SELECT state FROM devis_claims')).rows).toEqual([{ state: 'done' }]);
+	});
+
+	test('a long stop of n8n does not end the wait', async () => {
+		const client = await prepared();
+		await putToReview(client);
+		await client.query(`UPDATE devis_claims SET retry_at = now() - interval '1 day', expires_at = now() - interval '2 days'`);
+		expect(await claim(client, [])).toMatchObject({ path: '/files/review/a.pdf' });
+	});
+});
+
+test('a file that could not be moved waits its turn', async () => {
+	const client = await prepared();
+	const mine = await claim(client, ['a.pdf']);
+	await choose(client, mine, 'a');
+	await run(client, queries.later, { ...settings, ...mine, code: 'configuration', message: 'Le disque est plein.' });
+	expect(await claim(client, ['a.pdf'])).toMatchObject({ claim_id: null });
+	expect((await client.query('SELECT state, last_error FROM devis_claims')).rows).toEqual([
+		{ state: 'waiting', last_error: { code: 'configuration', message: 'Le disque est plein.' } },
+	]);
 });
