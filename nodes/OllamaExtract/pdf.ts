@@ -87,7 +87,13 @@ export async function readPdfPages(
 				warnings.push(`Only the first ${number - 1} of ${pageCount} pages were read: ${reason}.`);
 				break;
 			}
-			onPage(await readPage(document, number, warnings));
+			const page = await pageAt(document, number);
+			if (page === null) {
+				// The count of the page tree is no more than a claim of the file.
+				warnings.push(`Only the first ${number - 1} of ${pageCount} pages were read: the next one is damaged or missing.`);
+				break;
+			}
+			onPage(await readPage(page, number, warnings));
 		}
 		return { pageCount, attachments: await attachmentsOf(document, warnings), warnings };
 	} catch (error) {
@@ -174,8 +180,17 @@ function assetFolders() {
 	};
 }
 
-async function readPage(document: PdfDocument, number: number, warnings: string[]): Promise<Page> {
-	const page = await document.getPage(number);
+/** Null for a page that the page tree announces but does not have; the first one must be there. */
+async function pageAt(document: PdfDocument, number: number): Promise<PdfPage | null> {
+	try {
+		return await document.getPage(number);
+	} catch (error) {
+		if (number === 1) throw error;
+		return null;
+	}
+}
+
+async function readPage(page: PdfPage, number: number, warnings: string[]): Promise<Page> {
 	try {
 		const { width, height, transform } = page.getViewport({ scale: 1 });
 		const toDisplay = transform as unknown as Matrix;

@@ -32,13 +32,14 @@ export interface ReadLimits {
 
 export type PdfReading = PdfContents & { readonly rows: readonly Row[] };
 
+const defaultTimeoutMs = 5000;
 const poolSize = 2;
 const idleMs = 30_000;
 const pollMs = 20;
 /** What the parent needs beside the child: Node itself, the bytes, the answer. */
 const parentMiB = 110;
 /** A process that has grown beyond this would leave too little for its next document. */
-const wornMiB = 180;
+const wornMiB = 230;
 const mebibyte = 1024 * 1024;
 
 interface Reader {
@@ -60,7 +61,33 @@ export async function readPdfInProcess(
 	signal?: AbortSignal,
 ): Promise<PdfReading> {
 	await turn(signal);
-	const reader = idle.pop() ?? startReader();
+	const start = performance.now();
+	try {
+		const used = idle.pop();
+		if (used === undefined) return await readWith(startReader(), bytes, options, signal);
+		try {
+			return await readWith(used, bytes, options, signal);
+		} catch (error) {
+			if (!(error instanceof SwollenError)) throw error;
+			// Earlier documents may have left too little room: a new process decides.
+			const timeoutMs = Math.max((options.timeoutMs ?? defaultTimeoutMs) - (performance.now() - start), 1);
+			return await readWith(startReader(), bytes, { ...options, timeoutMs }, signal);
+		}
+	} catch (error) {
+		throw error instanceof SwollenError ? error.cause : error;
+	} finally {
+		busy--;
+		waiting.shift()?.();
+	}
+}
+
+/** One document in one process, which rests afterwards or, when anything but a plain answer came of it, is killed. */
+async function readWith(
+	reader: Reader,
+	bytes: Uint8Array,
+	options: { readonly password?: string; readonly maxPages?: number } & ReadLimits,
+	signal: AbortSignal | undefined,
+): Promise<PdfReading> {
 	clearTimeout(reader.idleTimer);
 	try {
 		const reading = await converse(reader, bytes, options, signal);
@@ -73,9 +100,6 @@ export async function readPdfInProcess(
 		}
 		reader.process.kill('SIGKILL');
 		throw error;
-	} finally {
-		busy--;
-		waiting.shift()?.();
 	}
 }
 
@@ -88,6 +112,13 @@ export function closeIdleReaders(): void {
 class AnsweredError extends Error {
 	constructor(readonly answer: LocalAiError) {
 		super(answer.message);
+	}
+}
+
+/** The process outgrew the memory allowed; the cause is what the caller is told. */
+class SwollenError extends Error {
+	constructor(override readonly cause: LocalAiError) {
+		super(cause.message);
 	}
 }
 
@@ -138,7 +169,7 @@ function loaderHooks(): string[] {
 function converse(
 	{ process: child }: Reader,
 	bytes: Uint8Array,
-	{ password, maxPages, timeoutMs = 5000, memoryMiB = 400 }: { password?: string; maxPages?: number } & ReadLimits,
+	{ password, maxPages, timeoutMs = defaultTimeoutMs, memoryMiB = 400 }: { password?: string; maxPages?: number } & ReadLimits,
 	signal: AbortSignal | undefined,
 ): Promise<PdfReading> {
 	return new Promise((resolve, reject) => {
@@ -187,11 +218,10 @@ function converse(
 		const allowed = Math.max(memoryMiB - parentMiB, 1) * mebibyte;
 		const watch = setInterval(() => {
 			if (residentBytes(child.pid) > allowed) {
-				fail(
-					new LocalAiError('invalid-input', `Reading the PDF needs more than ${memoryMiB} MiB of memory.`, {
-						hint: 'Raise the memory allowed for reading if the document is known to be good and very large.',
-					}),
-				);
+				const error = new LocalAiError('invalid-input', `Reading the PDF needs more than ${memoryMiB} MiB of memory.`, {
+					hint: 'Raise the memory allowed for reading if the document is known to be good and very large.',
+				});
+				fail(new SwollenError(error));
 			}
 		}, pollMs);
 		child.on('message', onMessage).on('exit', onExit);

@@ -1,6 +1,5 @@
-import { brotliDecompressSync, inflateRawSync, inflateSync } from 'node:zlib';
-
 import { LocalAiError } from '../shared/errors';
+import { inflateInOneCall } from './inflate';
 import { rowsOf } from './layout';
 import { readPdfPages, type Page } from './pdf';
 import type { ReadAnswer, ReadRequest } from './pdfPool';
@@ -9,40 +8,7 @@ import type { ReadAnswer, ReadRequest } from './pdfPool';
 process.on('message', (request: ReadRequest) => void answer(request));
 process.on('disconnect', () => process.exit());
 
-const largestStream = 128 * 1024 * 1024;
-
-/**
- * In place of the platform's: pdf.js hands over one whole buffer and waits, so threads only cost time here. What does not
- * decompress, or swells beyond reason, throws, and pdf.js then reads what it can by itself.
- */
-class WholeDecompressionStream {
-	readonly #decompress: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
-	#input: Uint8Array | null = null;
-
-	constructor(format: string) {
-		this.#decompress = format === 'deflate' ? inflateSync : format === 'deflate-raw' ? inflateRawSync : brotliDecompressSync;
-	}
-
-	readonly writable = {
-		getWriter: () => ({
-			write: async (bytes: Uint8Array) => void (this.#input = bytes),
-			close: async () => {},
-		}),
-	};
-
-	readonly readable = {
-		getReader: () => ({
-			read: async () => {
-				const input = this.#input;
-				this.#input = null;
-				if (input === null) return { done: true };
-				return { done: false, value: this.#decompress(input, { maxOutputLength: largestStream }) };
-			},
-		}),
-	};
-}
-
-globalThis.DecompressionStream = WholeDecompressionStream as unknown as typeof DecompressionStream;
+inflateInOneCall();
 
 async function answer({ bytes, password, maxPages, stopAfterMs, stopAboveBytes }: ReadRequest): Promise<void> {
 	const start = performance.now();

@@ -1,5 +1,5 @@
 import { deflateSync } from 'node:zlib';
-import { degrees, PDFDocument, PDFName, StandardFonts, type PDFPage } from 'pdf-lib';
+import { degrees, PDFDocument, PDFName, PDFNumber, PDFRef, StandardFonts, type PDFArray, type PDFPage } from 'pdf-lib';
 
 import { readPdf, textLayer, type PdfContents } from '../../../nodes/OllamaExtract/pdf';
 
@@ -80,6 +80,17 @@ test('pages beyond the limit are left out, and that is said', async () => {
 	expect(contents.pages.map(({ number }) => number)).toEqual([1, 2]);
 	expect(contents.pageCount).toBe(4);
 	expect(contents.warnings).toEqual(['Only the first 2 of 4 pages were read: no more than 2 pages are read.']);
+});
+
+test('a page that the page tree announces and does not have is reported, and those before it are read', async () => {
+	const document = await PDFDocument.create();
+	document.addPage([400, 500]).drawText('seule');
+	const pages = document.catalog.Pages();
+	(pages.get(PDFName.of('Kids')) as PDFArray).push(PDFRef.of(999));
+	pages.set(PDFName.of('Count'), PDFNumber.of(2));
+	const contents = await readPdf(await document.save({ useObjectStreams: false }));
+	expect(contents.pages[0]!.runs.map(({ text }) => text)).toEqual(['seule']);
+	expect(contents.warnings).toEqual(['Only the first 1 of 2 pages were read: the next one is damaged or missing.']);
 });
 
 test("the caller's bytes are left as they were", async () => {

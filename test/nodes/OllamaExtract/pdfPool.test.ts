@@ -14,31 +14,35 @@ import { closeIdleReaders, readPdfInProcess } from '../../../nodes/OllamaExtract
 const root = join(__dirname, '..', '..', '..');
 const nasty = join(root, '..', 'shared', 'corpus', 'pdf', 'nasty');
 
+// Limits are tested where they are named; elsewhere a busy machine may take its time.
+const patient = { timeoutMs: 60_000 };
+jest.setTimeout(60_000);
+
 afterAll(closeIdleReaders);
 
 test('a PDF is read in a process of its own, runs and rows alike', async () => {
-	const reading = await readPdfInProcess(await pageWith('Devis 2026-001'));
+	const reading = await readPdfInProcess(await pageWith('Devis 2026-001'), patient);
 	expect(reading.pages[0]!.runs.map(({ text }) => text)).toEqual(['Devis 2026-001']);
 	expect(reading.rows.map(({ cells }) => cells.map(({ text }) => text))).toEqual([['Devis 2026-001']]);
 });
 
 test('what the reader refuses arrives as the same typed error, and the process serves on', async () => {
-	await expect(readPdfInProcess(Buffer.from('no PDF'))).rejects.toMatchObject({
+	await expect(readPdfInProcess(Buffer.from('no PDF'), patient)).rejects.toMatchObject({
 		name: 'LocalAiError', code: 'invalid-input', message: expect.stringMatching(/not a PDF/), hint: expect.any(String),
 	});
-	await expect(readPdfInProcess(await pageWith('après'))).resolves.toMatchObject({ pageCount: 1 });
+	await expect(readPdfInProcess(await pageWith('après'), patient)).resolves.toMatchObject({ pageCount: 1 });
 });
 
 test('a document that takes too long ends with a time-out, and the next one is read', async () => {
 	await expect(readPdfInProcess(slowPdf(), { timeoutMs: 300 })).rejects.toMatchObject({ code: 'timeout' });
-	await expect(readPdfInProcess(await pageWith('suivant'))).resolves.toMatchObject({ pageCount: 1 });
+	await expect(readPdfInProcess(await pageWith('suivant'), patient)).resolves.toMatchObject({ pageCount: 1 });
 });
 
 test('a document that needs too much memory ends with a typed error, and the next one is read', async () => {
 	await expect(readPdfInProcess(await pageWith('trop'), { memoryMiB: 1 })).rejects.toMatchObject({
 		code: 'invalid-input', message: expect.stringMatching(/memory/),
 	});
-	await expect(readPdfInProcess(await pageWith('suivant'))).resolves.toMatchObject({ pageCount: 1 });
+	await expect(readPdfInProcess(await pageWith('suivant'), patient)).resolves.toMatchObject({ pageCount: 1 });
 });
 
 test('cancelling ends the reading, before and while it runs', async () => {
@@ -52,8 +56,8 @@ test('cancelling ends the reading, before and while it runs', async () => {
 test('more documents than processes wait for their turn, and one of them can leave the queue', async () => {
 	const controller = new AbortController();
 	const names = Array.from({ length: 9 }, (_, index) => `devis ${index}`);
-	const readings = names.map(async (name) => readPdfInProcess(await pageWith(name)));
-	const leaving = readPdfInProcess(await pageWith('parti'), {}, controller.signal);
+	const readings = names.map(async (name) => readPdfInProcess(await pageWith(name), patient));
+	const leaving = readPdfInProcess(await pageWith('parti'), patient, controller.signal);
 	controller.abort();
 	await expect(leaving).rejects.toMatchObject({ code: 'cancelled' });
 	const read = await Promise.all(readings);
@@ -64,7 +68,7 @@ describe('measured from outside', () => {
 	const built = mkdtempSync(join(tmpdir(), 'aurastack-reader-'));
 
 	beforeAll(() => {
-		for (const name of ['OllamaExtract/pdf', 'OllamaExtract/layout', 'OllamaExtract/pdfPool', 'OllamaExtract/pdfProcess', 'shared/errors']) {
+		for (const name of ['OllamaExtract/pdf', 'OllamaExtract/layout', 'OllamaExtract/pdfPool', 'OllamaExtract/pdfProcess', 'OllamaExtract/inflate', 'shared/errors']) {
 			const { code } = transformFileSync(join(root, 'nodes', `${name}.ts`), {
 				jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
 				module: { type: 'commonjs', ignoreDynamic: true },

@@ -1,0 +1,30 @@
+// `npm run bench`: every section measures itself; the tables go to the terminal, the figures to a JSON file beside them.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+interface Section {
+	measure(): Promise<{ title: string; rows: Array<Record<string, string | number>> }>;
+}
+
+const sections: Record<string, () => Promise<Section>> = {
+	rows: () => import('./rows.mts'),
+	exactness: () => import('./exactness.mts'),
+	tokens: () => import('./tokens.mts'),
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !Object.hasOwn(sections, name));
+if (unknown.length > 0) throw new Error(`No such section: ${unknown.join(', ')}. There are: ${Object.keys(sections).join(', ')}.`);
+
+const results: Record<string, unknown> = {};
+for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
+	const { title, rows } = await (await sections[name]!()).measure();
+	console.log(`\n${title}`);
+	console.table(rows);
+	results[name] = { title, rows };
+}
+const file = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '.aurastack', 'bench.json');
+mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+writeFileSync(file, `${JSON.stringify({ node: process.version, measuredAt: new Date().toISOString(), results }, null, '\t')}\n`);
+console.log(`\nThe same figures as JSON: ${file}`);

@@ -1,0 +1,314 @@
+// Text with boxes and rows, side by side with other readers: time, peak memory, and how many invoice lines come out
+// whole, that is with the beginning of their name and their total on one row.
+//
+// Every reader runs in a process of its own (two versions of pdf.js cannot share one) and is asked for the same file in
+// turn, so that a busy moment of the machine hits all alike. Times are taken inside those processes, warm, from bytes in
+// memory to result; `pdftotext` is a program, so its time is that of running it. "Ours" is timed twice: as shipped (the
+// reading process that can be killed, messages included) and in one process, as the peers are.
+import { execFileSync, fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+import type { Row } from '../../nodes/OllamaExtract/layout.ts';
+import { families, makeDocument } from '../support/documents.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const corpus = join(here, '..', '..', '..', 'shared', 'corpus', 'pdf');
+const repeats = 5;
+const warmUps = 2;
+
+const readers = {
+	'ours, as shipped': oursAsShipped,
+	'ours, one process': oursInOneProcess,
+	'pdf-parse': pdfParse,
+	unpdf,
+	'pdftotext -layout': pdftotext,
+	liteparse,
+} as const;
+type Reader = keyof typeof readers;
+/** From bytes in memory to the lines of the page as this reader gives them; the file is the same, for programs. */
+type Read = (bytes: Uint8Array, file: string) => Promise<string[]>;
+
+interface Sample {
+	readonly file: string;
+	/** Documents of one issuer in one language, or made by one function, have one layout. */
+	readonly layout: string;
+	readonly source: 'corpus' | 'made';
+	readonly french: boolean;
+	readonly lines: ReadonlyArray<{ readonly name: string; readonly total: string }>;
+}
+
+interface Measured {
+	readonly reader: Reader;
+	/** By sample, in order: the best estimate of its time in ms, and the share of its lines that came out whole. */
+	readonly times: number[];
+	readonly intact: number[];
+	/** Processor time of a document, its helpers' included: what stays comparable on a busy machine. */
+	readonly cpuMs: number;
+	readonly peakBytes: number;
+}
+
+/** Title and one row a reader, as test/bench/bench.mts prints them. */
+export async function measure(): Promise<{ title: string; rows: Array<Record<string, string | number>> }> {
+	const { samples, measured, missing } = await measureRows();
+	const shipped = measured.find(({ reader }) => reader === 'ours, as shipped')!;
+	const rows = measured.map(({ reader, times, intact, cpuMs, peakBytes }) => ({
+		reader,
+		'p50 ms': round(median(times), 1),
+		'p95 ms': round(percentile(times, 0.95), 1),
+		'ours / it': round(median(shipped.times.map((time, index) => time / times[index]!)), 2),
+		'cpu ms': round(cpuMs, 1),
+		'ours / it, cpu': round(shipped.cpuMs / cpuMs, 2),
+		'peak MB': Math.round(peakBytes / 1e6),
+		'rows FR %': share(samples, intact, ({ source, french }) => source === 'corpus' && french),
+		'rows all %': share(samples, intact, ({ source }) => source === 'corpus'),
+		'rows made %': share(samples, intact, ({ source }) => source === 'made'),
+	}));
+	const count = (source: Sample['source']) => samples.filter((sample) => sample.source === source).length;
+	const notThere = missing.length > 0 ? `; not installed: ${missing.join(', ')}` : '';
+	return {
+		title:
+			`Text with boxes and rows: ${count('corpus')} real and ${count('made')} made documents, ${repeats} interleaved ` +
+			`repeats; rows whole, mean of layouts${notThere}`,
+		rows,
+	};
+}
+
+/** The figures behind the table. `missing` names the readers that this machine does not have. */
+export async function measureRows(): Promise<{ samples: Sample[]; measured: Measured[]; missing: Reader[] }> {
+	installPeers();
+	const folder = mkdtempSync(join(tmpdir(), 'aurastack-bench-'));
+	const processes = new Map<Reader, ChildProcess>();
+	try {
+		const samples = [...corpusSamples(), ...(await madeSamples(folder))];
+		const missing: Reader[] = [];
+		for (const reader of Object.keys(readers) as Reader[]) {
+			if (reader === 'pdftotext -layout' && !hasPdftotext()) missing.push(reader);
+			else processes.set(reader, fork(fileURLToPath(import.meta.url), [reader], { execArgv: ['--no-warnings'], silent: true }));
+		}
+		const times = new Map([...processes.keys()].map((reader) => [reader, samples.map((): number[] => [])]));
+		const intact = new Map([...processes.keys()].map((reader) => [reader, samples.map(() => 0)]));
+		const order = [...processes.keys()];
+		const cpuBefore = new Map<Reader, number>();
+		for (let turn = 0; turn < warmUps + repeats; turn++) {
+			if (turn === warmUps) for (const [reader, { pid }] of processes) cpuBefore.set(reader, cpuMsOf(pid!));
+			for (const [index, sample] of samples.entries()) {
+				order.push(order.shift()!);
+				for (const reader of order) {
+					const { ms, lines } = await ask(processes.get(reader)!, sample.file);
+					if (turn < warmUps) intact.get(reader)![index] = intactShare(sample, lines);
+					else times.get(reader)![index]!.push(ms);
+				}
+			}
+		}
+		const measured = [...processes].map(([reader, process]) => ({
+			reader,
+			times: times.get(reader)!.map(median),
+			intact: intact.get(reader)!,
+			cpuMs: (cpuMsOf(process.pid!) - cpuBefore.get(reader)!) / repeats / samples.length,
+			peakBytes: peakOf(process.pid!),
+		}));
+		return { samples, measured, missing };
+	} finally {
+		for (const process of processes.values()) process.disconnect();
+		rmSync(folder, { recursive: true });
+	}
+}
+
+// ---- readers, each in its own process
+
+async function oursAsShipped(): Promise<Read> {
+	const { readPdfInProcess } = ours<typeof import('../../nodes/OllamaExtract/pdfPool.ts')>('pdfPool');
+	return async (bytes) => (await readPdfInProcess(bytes)).rows.map(lineOf);
+}
+
+async function oursInOneProcess(): Promise<Read> {
+	const { readPdf } = ours<typeof import('../../nodes/OllamaExtract/pdf.ts')>('pdf');
+	const { rowsOf } = ours<typeof import('../../nodes/OllamaExtract/layout.ts')>('layout');
+	ours<typeof import('../../nodes/OllamaExtract/inflate.ts')>('inflate').inflateInOneCall();
+	return async (bytes) => (await readPdf(bytes)).pages.flatMap(rowsOf).map(lineOf);
+}
+
+async function pdfParse(): Promise<Read> {
+	const { PDFParse } = peer<{ PDFParse: new (o: object) => { getText(): Promise<{ text: string }>; destroy(): Promise<void> } }>('pdf-parse');
+	return async (bytes) => {
+		const parser = new PDFParse({ data: new Uint8Array(bytes) });
+		const { text } = await parser.getText();
+		await parser.destroy();
+		return text.split('\n');
+	};
+}
+
+async function unpdf(): Promise<Read> {
+	const entry = pathToFileURL(join(here, 'node_modules', 'unpdf', 'dist', 'index.mjs')).href;
+	const { extractText } = (await import(entry)) as { extractText(data: Uint8Array): Promise<{ text: string[] }> };
+	return async (bytes) => (await extractText(new Uint8Array(bytes))).text.flatMap((page) => page.split('\n'));
+}
+
+async function pdftotext(): Promise<Read> {
+	return async (_, file) => execFileSync('pdftotext', ['-layout', file, '-'], { encoding: 'utf8' }).split('\n');
+}
+
+async function liteparse(): Promise<Read> {
+	const { LiteParse } = peer<{ LiteParse: new (o: object) => { parse(data: Buffer): Promise<{ text: string }> } }>('@llamaindex/liteparse');
+	const parser = new LiteParse({ ocrEnabled: false, outputFormat: 'text', quiet: true });
+	return async (bytes) => (await parser.parse(Buffer.from(bytes))).text.split('\n');
+}
+
+function ours<Module>(name: string): Module {
+	return createRequire(import.meta.url)(`../../dist/nodes/OllamaExtract/${name}.js`) as Module;
+}
+
+function peer<Module>(name: string): Module {
+	return createRequire(import.meta.url)(name) as Module;
+}
+
+function lineOf({ cells }: Row): string {
+	return cells.map(({ text }) => text).join('  ');
+}
+
+async function serve(reader: Reader): Promise<void> {
+	const read = await readers[reader]();
+	process.on('disconnect', () => process.exit());
+	process.on('message', async (file: string) => {
+		const bytes = new Uint8Array(readFileSync(file));
+		const start = performance.now();
+		const lines = await read(bytes, file).catch((error: unknown) => [`failed: ${String(error)}`]);
+		process.send!({ ms: performance.now() - start, lines });
+	});
+}
+
+async function ask(reader: ChildProcess, file: string): Promise<{ ms: number; lines: string[] }> {
+	const answer = once(reader, 'message');
+	const end = once(reader, 'exit').then(([code]) => Promise.reject(new Error(`A reader ended with ${code} at ${file}.`)));
+	end.catch(() => {});
+	reader.send(file);
+	const [message] = await Promise.race([answer, end]);
+	return message as { ms: number; lines: string[] };
+}
+
+// ---- what is read, and what is true of it
+
+function corpusSamples(): Sample[] {
+	const manifest = join(corpus, 'manifest.json');
+	if (!existsSync(manifest)) return [];
+	const { entries } = JSON.parse(readFileSync(manifest, 'utf8')) as { entries: { facturx: Entry[] } };
+	return entries.facturx.map(({ file, lang, ground_truth: truth }) => ({
+		file: join(corpus, file),
+		layout: `${lang} ${truth.seller.name}`,
+		source: 'corpus',
+		french: lang === 'fr',
+		lines: truth.lines.flatMap(({ name, line_total: total }) => (name && total ? [{ name, total }] : [])),
+	}));
+}
+
+interface Entry {
+	file: string;
+	lang: string;
+	ground_truth: { seller: { name: string }; lines: Array<{ name: string | null; line_total: string | null }> };
+}
+
+async function madeSamples(folder: string): Promise<Sample[]> {
+	const made = await Promise.all(families.map((family) => makeDocument(family)));
+	return made.map(({ family, language, truth, bytes }, index) => {
+		const file = join(folder, `${index}.pdf`);
+		writeFileSync(file, bytes);
+		const lines = truth.lines.flatMap(({ description, total }) => (description && total ? [{ name: description, total }] : []));
+		return { file, layout: family, source: 'made', french: language === 'fr', lines };
+	});
+}
+
+/** The share of the printed lines whose first ten characters and total stand on one row. */
+function intactShare({ lines }: Sample, rows: readonly string[]): number {
+	const page = rows.join('\n');
+	// The XML may hold a total that the page does not print (a discount shown on a line of its own): nothing to find.
+	const printed = lines.filter(({ total }) => figure(total).test(page));
+	const whole = printed.filter(({ name, total }) => {
+		const beginning = squash(name.slice(0, 10));
+		return rows.some((row) => squash(row).includes(beginning) && figure(total).test(row));
+	});
+	return printed.length === 0 ? 1 : whole.length / printed.length;
+}
+
+function squash(text: string): string {
+	return text.normalize('NFKC').replace(/\s/g, '').toLowerCase();
+}
+
+/** The amount with either decimal sign and any grouping, not as a part of a longer figure. */
+function figure(total: string): RegExp {
+	const [whole, decimals] = Math.abs(Number(total)).toFixed(2).split('.') as [string, string];
+	const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "[\\s.,'’]?");
+	return new RegExp(`(?<![\\d.,])${grouped}${decimals === '00' ? '(?:[.,]0+)?' : `[.,]${decimals.replace(/0$/, '0?')}0*`}(?![.,]?\\d)`, 'u');
+}
+
+function share(samples: readonly Sample[], intact: readonly number[], wanted: (sample: Sample) => boolean): number | string {
+	const layouts = new Map<string, number[]>();
+	for (const [index, sample] of samples.entries()) {
+		if (wanted(sample)) layouts.set(sample.layout, [...(layouts.get(sample.layout) ?? []), intact[index]!]);
+	}
+	if (layouts.size === 0) return 'no corpus';
+	return round(mean([...layouts.values()].map(mean)) * 100, 1);
+}
+
+// ---- the machine
+
+function installPeers(): void {
+	if (existsSync(join(here, 'node_modules', 'unpdf'))) return;
+	execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', here], { stdio: 'inherit' });
+}
+
+function hasPdftotext(): boolean {
+	try {
+		execFileSync('pdftotext', ['-v'], { stdio: 'ignore' });
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/** The highest resident size of a process and of those that it started, in bytes; 0 where the system does not say. */
+function peakOf(pid: number): number {
+	try {
+		const own = Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+		return childrenOf(pid).reduce((sum, child) => sum + peakOf(child), own);
+	} catch {
+		return 0;
+	}
+}
+
+/** Processor time of a process, its ended children and its living ones (proc(5): utime to cstime, in hundredths of a second). */
+function cpuMsOf(pid: number): number {
+	try {
+		const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+		const own = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * 10;
+		return childrenOf(pid).reduce((sum, child) => sum + cpuMsOf(child), own);
+	} catch {
+		return 0;
+	}
+}
+
+function childrenOf(pid: number): number[] {
+	return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter((id) => id.trim() !== '').map(Number);
+}
+
+function median(values: readonly number[]): number {
+	return percentile(values, 0.5);
+}
+
+function percentile(values: readonly number[], part: number): number {
+	return [...values].sort((a, b) => a - b)[Math.min(Math.floor(values.length * part), values.length - 1)] ?? NaN;
+}
+
+function mean(values: readonly number[]): number {
+	return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function round(value: number, digits: number): number {
+	return Number(value.toFixed(digits));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url) && process.send) await serve(process.argv[2] as Reader);
