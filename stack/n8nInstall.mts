@@ -101,17 +101,22 @@ async function npm(args: string[], cwd: string, signal: AbortSignal): Promise<vo
 		child.once('exit', resolve);
 	});
 	if (code === 0) return;
-	const text = words.join('');
-	const reason = /npm (?:ERR!|error) (?!code)(.+)/.exec(text)?.[1] ?? `exit code ${code}`;
-	throw new LocalAiError(isNetwork(text) ? 'unreachable' : 'tool-failed', `n8n could not be installed from npm: ${reason}`, {
-		hint: isNetwork(text)
-			? 'Check this machine\'s network (npm ping), then start again: the installation goes on from there.'
-			: `Mend what the message names, then start again: the installation in ${cwd} goes on from there.`,
-	});
+	throw npmTrouble(words.join(''), code, cwd);
 }
 
-function isNetwork(text: string): boolean {
-	return /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT/.test(text);
+function npmTrouble(text: string, code: number | null, cwd: string): LocalAiError {
+	const what = `n8n ${n8nVersion} could not be installed from npm`;
+	const again = `then start again: the installation in ${cwd} goes on from there.`;
+	if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT/.test(text)) {
+		return new LocalAiError('unreachable', `${what}: its registry cannot be reached.`, {
+			hint: `Check this machine's network (npm ping), ${again}`,
+		});
+	}
+	if (text.includes('ENOSPC')) {
+		return new LocalAiError('configuration', `${what}: the disk is full.`, { hint: `Free some space, ${again}` });
+	}
+	const reason = /npm (?:ERR!|error) (?!code|syscall|errno|path)(\S.*)/.exec(text)?.[1] ?? `exit code ${code}`;
+	return new LocalAiError('tool-failed', `${what}: ${reason}`, { hint: `Mend what the message names, ${again}` });
 }
 
 function gigabytes(bytes: number): string {

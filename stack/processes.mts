@@ -40,7 +40,9 @@ const longestPauseMs = 30_000;
  */
 export class Processes {
 	readonly #children = new Map<string, { program: Program; child: ChildProcess }>();
+	readonly #wasReady = new WeakSet<ChildProcess>();
 	readonly #stopping = new Set<string>();
+	readonly #pauses = new Map<string, number>();
 	readonly #ended = new AbortController();
 	readonly #logs: string;
 	readonly #file: string;
@@ -55,13 +57,18 @@ export class Processes {
 		this.#changed = changed;
 	}
 
-	/** Starts a program and resolves once it is ready; throws `tool-failed` with its last words when it ends or hangs. */
+	/**
+	 * Starts a program and resolves once it is ready. Throws `tool-failed` with its last words when it ends or hangs, and
+	 * an AbortError after `end`.
+	 */
 	async start(program: Program): Promise<void> {
+		this.#ended.signal.throwIfAborted();
 		const log = join(this.#logs, `${program.name}.log`);
 		if (existsSync(log)) renameSync(log, join(this.#logs, `${program.name}.1.log`));
 		const child = this.#spawn(program);
 		const problem = await this.#ready(program, child);
-		if (problem === undefined || this.#ended.signal.aborted) return;
+		if (problem === undefined) return;
+		this.#ended.signal.throwIfAborted();
 		await this.stop([program.name]);
 		throw new LocalAiError('tool-failed', `${program.name} ${problem}. Its last words: ${lastWords(log)}`, {
 			hint: `The whole story is in ${log}`,
@@ -137,9 +144,6 @@ export class Processes {
 		});
 		return child;
 	}
-
-	readonly #wasReady = new WeakSet<ChildProcess>();
-	readonly #pauses = new Map<string, number>();
 
 	async #restart(program: Program, reason: string, livedMs: number): Promise<void> {
 		const last = livedMs > 60_000 ? 0 : (this.#pauses.get(program.name) ?? 0);

@@ -60,6 +60,16 @@ test('a program that cannot be started is named', async () => {
 	await expect(processes.start({ ...program('absent'), command: ['/no/such/program'] })).rejects.toThrow(/absent could not be started/);
 });
 
+test('a start that is given up ends, and what it started can be stopped', async () => {
+	const start = processes.start(program('slow', 'setInterval(() => {}, 1000)'));
+	processes.end();
+	await expect(start).rejects.toMatchObject({ name: 'AbortError' });
+	await expect(processes.start(program('late'))).rejects.toMatchObject({ name: 'AbortError' });
+	const { pid } = processes.list()[0]!;
+	await processes.stop(['slow']);
+	expect(identify(pid)).toBeUndefined();
+});
+
 test('a program that dies is started again, and said so', async () => {
 	await processes.start(program('fragile'));
 	const { pid } = processes.list()[0]!;
