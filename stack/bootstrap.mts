@@ -51,12 +51,16 @@ async function logIn(editorUrl: string, { email, password }: Owner): Promise<str
 		headers: { 'Content-Type': 'application/json' },
 		body: JSON.stringify({ emailOrLdapLoginId: email, password }),
 	});
-	const cookie = response.headers.getSetCookie().find((one) => one.startsWith('n8n-auth='))?.split(';')[0];
+	const cookie = response.headers
+		.getSetCookie()
+		.find((one) => one.startsWith('n8n-auth='))
+		?.split(';')[0];
 	if (response.ok && cookie) return cookie;
 	throw new LocalAiError('unauthorized', `n8n refuses the login of ${email} (${response.status}).`, {
-		hint: response.status === 429
-			? 'It allows five attempts a minute: wait a minute, then start again.'
-			: 'If two-factor login was switched on for this account, make an API key in the editor and put it in the file api-key.',
+		hint:
+			response.status === 429
+				? 'It allows five attempts a minute: wait a minute, then start again.'
+				: 'If two-factor login was switched on for this account, make an API key in the editor and put it in the file api-key.',
 	});
 }
 

@@ -13,7 +13,11 @@ export const webhookHeader = 'X-AuraStack-Token';
 export const webhookCredentialId = 'AURAwebhookToken';
 
 /** The credentials that shipped workflows refer to, by ids that never change. */
-export function shippedCredentials(facts: { ollamaUrl: string; databaseUrl: string; webhookToken: string }): Credential[] {
+export function shippedCredentials(facts: {
+	ollamaUrl: string;
+	databaseUrl: string;
+	webhookToken: string;
+}): Credential[] {
 	const database = new URL(facts.databaseUrl);
 	return [
 		{ id: 'AURAollamaLocal1', name: 'AuraStack Ollama', type: 'ollamaApi', data: { baseUrl: facts.ollamaUrl } },

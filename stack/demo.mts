@@ -72,7 +72,9 @@ async function standInWhereNeeded(settings: Settings): Promise<OllamaStandIn | u
 	const wanted = [...new Set(readWorkflows(join(settings.root, 'workflows'), '/files').flatMap(modelsOf))];
 	const { found, missing } = await findOllama(settings.ollamaUrl, wanted);
 	if (found && missing.length === 0) return undefined;
-	say(`${found ? `Ollama lacks ${missing.join(', ')}` : `No Ollama answers at ${settings.ollamaUrl}`}: a stand-in without a model takes its place`);
+	say(
+		`${found ? `Ollama lacks ${missing.join(', ')}` : `No Ollama answers at ${settings.ollamaUrl}`}: a stand-in without a model takes its place`,
+	);
 	return await startOllamaStandIn({ models: wanted });
 }
 
@@ -92,7 +94,11 @@ async function dropDevis(facts: Facts, standIn: OllamaStandIn | undefined, signa
 			.find((path) => existsSync(path));
 		if (lines && place) {
 			const questions = (standIn?.chats().length ?? 0) - questionsBefore;
-			return [...lines, `the file is now ${place}`, ...(questions > 0 ? [`${questions} questions went to the stand-in, not to a model`] : [])];
+			return [
+				...lines,
+				`the file is now ${place}`,
+				...(questions > 0 ? [`${questions} questions went to the stand-in, not to a model`] : []),
+			];
 		}
 		if (performance.now() > deadline) {
 			throw new LocalAiError('timeout', `The workflow did not finish ${file} within ${patienceMs / 60_000} minutes.`, {

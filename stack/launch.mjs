@@ -25,7 +25,8 @@ const commands = {
 	lint: { build: 'never', steps: () => [[bin('n8n-node'), 'lint', ...rest]] },
 	typecheck: {
 		build: 'never',
-		steps: () => ['.', 'test', 'stack'].map((folder) => [bin('tsc'), '--noEmit', '-p', join(root, folder, 'tsconfig.json')]),
+		steps: () =>
+			['.', 'test', 'stack'].map((folder) => [bin('tsc'), '--noEmit', '-p', join(root, folder, 'tsconfig.json')]),
 	},
 };
 
@@ -51,7 +52,10 @@ async function nodeRuntime() {
 		fs.writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
 		// This package brings its binary through its own install script.
 		await npm(['install', `node@${nodeMajor}`, '--ignore-scripts=false', '--no-audit', '--no-fund'], folder);
-		if (!runs(binary)) fail(`Node ${nodeMajor} could not be installed in ${folder}. Install Node ${nodeMajor} or newer and run this again.`);
+		if (!runs(binary))
+			fail(
+				`Node ${nodeMajor} could not be installed in ${folder}. Install Node ${nodeMajor} or newer and run this again.`,
+			);
 	}
 	return binary;
 }
@@ -61,7 +65,9 @@ function runs(binary) {
 }
 
 async function installDependencies() {
-	const lock = createHash('sha256').update(fs.readFileSync(join(root, 'package-lock.json'))).digest('hex');
+	const lock = createHash('sha256')
+		.update(fs.readFileSync(join(root, 'package-lock.json')))
+		.digest('hex');
 	const stamp = join(root, 'node_modules', '.aurastack-lock');
 	if (contentOf(stamp) === lock) return;
 	say('Installing the dependencies of this package (one to three minutes, once)');
@@ -71,7 +77,10 @@ async function installDependencies() {
 
 function isBuilt() {
 	const { n8n } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8'));
-	return [...n8n.nodes, ...n8n.credentials].every((file) => fs.existsSync(join(root, file))) && contentOf(builtStamp()) === sources();
+	return (
+		[...n8n.nodes, ...n8n.credentials].every((file) => fs.existsSync(join(root, file))) &&
+		contentOf(builtStamp()) === sources()
+	);
 }
 
 async function buildPackage() {
@@ -105,17 +114,23 @@ function sources() {
 		if (stat?.isDirectory()) for (const name of fs.readdirSync(path).sort()) add(join(path, name));
 		else if (stat) hash.update(`${path}\0`).update(fs.readFileSync(path));
 	};
-	for (const name of ['nodes', 'credentials', 'services', 'tsconfig.json', 'gulpfile.js', 'package.json']) add(join(root, name));
+	for (const name of ['nodes', 'credentials', 'services', 'tsconfig.json', 'gulpfile.js', 'package.json'])
+		add(join(root, name));
 	return hash.digest('hex');
 }
 
 async function npm(args, cwd) {
 	const { bavail, bsize } = fs.statfsSync?.(cwd) ?? { bavail: Infinity, bsize: 1 };
 	if (bavail * bsize < neededBytes) {
-		fail(`Only ${Math.round((bavail * bsize) / 1024 ** 2)} MB are free for ${cwd}, 1.5 GB are needed. Free some space and run this again.`);
+		fail(
+			`Only ${Math.round((bavail * bsize) / 1024 ** 2)} MB are free for ${cwd}, 1.5 GB are needed. Free some space and run this again.`,
+		);
 	}
 	const startedAt = Date.now();
-	const progress = setInterval(() => say(`  npm is at work, ${Math.round((Date.now() - startedAt) / 1000)} s so far`), 20_000);
+	const progress = setInterval(
+		() => say(`  npm is at work, ${Math.round((Date.now() - startedAt) / 1000)} s so far`),
+		20_000,
+	);
 	const { code, output } = await quietly('npm', [...args, '--loglevel=error'], cwd, process.env.PATH);
 	clearInterval(progress);
 	if (code === 0) return;
@@ -132,7 +147,9 @@ function quietly(file, args, cwd, path) {
 		const child = spawn(file, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PATH: path } });
 		let output = '';
 		for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
-		child.on('error', (error) => fail(`${file} could not be started: ${error.message}. Install it and run this again.`));
+		child.on('error', (error) =>
+			fail(`${file} could not be started: ${error.message}. Install it and run this again.`),
+		);
 		child.on('close', (code) => resolve({ code, output }));
 	});
 }

@@ -72,7 +72,12 @@ export async function n8nCommand(settings: N8nSettings, args: readonly string[])
 		new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve)),
 	]);
 	if (code === 0) return;
-	const words = `${errors}\n${out}`.split('\n').filter((line) => line.trim() !== '').slice(0, 5).join(' | ').slice(0, 800);
+	const words = `${errors}\n${out}`
+		.split('\n')
+		.filter((line) => line.trim() !== '')
+		.slice(0, 5)
+		.join(' | ')
+		.slice(0, 800);
 	throw new LocalAiError('tool-failed', `n8n ${args[0]} failed: ${words || `exit code ${code}`}`, {
 		hint: 'Mend what the message names, and start again.',
 	});
@@ -114,7 +119,9 @@ function binary(settings: N8nSettings): string {
 /** See https://docs.n8n.io/hosting/configuration/environment-variables/ for each name. */
 function environment(settings: N8nSettings): NodeJS.ProcessEnv {
 	const { database, redis, owner, files } = settings;
-	const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_OPTIONS$|INIT_CWD$)/.test(name)));
+	const inherited = Object.fromEntries(
+		Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_OPTIONS$|INIT_CWD$)/.test(name)),
+	);
 	return {
 		...inherited,
 		NODE_ENV: 'production',

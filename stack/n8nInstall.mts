@@ -39,9 +39,13 @@ export async function installN8n(cache: string, watch: InstallWatch): Promise<st
 async function install(folder: string, { say, signal }: InstallWatch): Promise<void> {
 	const { bavail, bsize } = statfsSync(folder);
 	if (bavail * bsize < neededBytes) {
-		throw new LocalAiError('configuration', `n8n needs about 4 GB in ${folder}, ${gigabytes(bavail * bsize)} are free.`, {
-			hint: 'Free some space, or set XDG_CACHE_HOME to a folder on a larger disk, then start again.',
-		});
+		throw new LocalAiError(
+			'configuration',
+			`n8n needs about 4 GB in ${folder}, ${gigabytes(bavail * bsize)} are free.`,
+			{
+				hint: 'Free some space, or set XDG_CACHE_HOME to a folder on a larger disk, then start again.',
+			},
+		);
 	}
 	say(`Installing n8n ${n8nVersion} into ${folder}: 2.4 GB, three to five minutes, once`);
 	writeFileSync(join(folder, 'package.json'), `{"private":true,"dependencies":{"n8n":"${n8nVersion}"}}\n`);

@@ -27,7 +27,8 @@ export function placePackage(root: string, n8nFolder: string, userFolder: string
 	mkdirSync(part, { recursive: true });
 	cpSync(join(root, 'dist'), join(part, 'dist'), { recursive: true });
 	cpSync(join(root, 'package.json'), join(part, 'package.json'));
-	for (const name of Object.keys(manifest.dependencies)) link(packageFolder(root, name), join(part, 'node_modules', name));
+	for (const name of Object.keys(manifest.dependencies))
+		link(packageFolder(root, name), join(part, 'node_modules', name));
 	link(join(n8nFolder, 'node_modules', 'n8n-workflow'), join(part, 'node_modules', 'n8n-workflow'));
 	rmSync(place, { recursive: true, force: true });
 	renameSync(part, place);

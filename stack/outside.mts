@@ -12,7 +12,9 @@ export interface OllamaService {
 export async function findOllama(url: string, wanted: readonly string[]): Promise<OllamaService> {
 	const models = await listModels(url);
 	const missing = wanted.filter((name) => !models?.some((have) => have === name || have === `${name}:latest`));
-	const install = isLocal(url) ? 'curl -fsSL https://ollama.com/install.sh | sh' : `OLLAMA_URL=<where Ollama answers> npm start`;
+	const install = isLocal(url)
+		? 'curl -fsSL https://ollama.com/install.sh | sh'
+		: `OLLAMA_URL=<where Ollama answers> npm start`;
 	const at = isLocal(url) && new URL(url).port === '11434' ? '' : `OLLAMA_HOST=${new URL(url).host} `;
 	return {
 		url,

@@ -1,5 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+	chownSync,
+	existsSync,
+	mkdirSync,
+	readFileSync,
+	readlinkSync,
+	renameSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,10 +66,14 @@ function nativeFolder(): string {
 	try {
 		entry = require.resolve(name);
 	} catch (cause) {
-		throw new LocalAiError('configuration', `There is no PostgreSQL in npm for ${process.platform} on ${process.arch}.`, {
-			hint: `${name} is not installed. Run npm ci again; if it stays absent, this kind of machine cannot run the stack.`,
-			cause,
-		});
+		throw new LocalAiError(
+			'configuration',
+			`There is no PostgreSQL in npm for ${process.platform} on ${process.arch}.`,
+			{
+				hint: `${name} is not installed. Run npm ci again; if it stays absent, this kind of machine cannot run the stack.`,
+				cause,
+			},
+		);
 	}
 	const packageFolder = dirname(dirname(entry));
 	linkLibraries(packageFolder);
@@ -85,16 +99,28 @@ function unprivileged(folder: string): string[] {
 	chownSync(folder, uid!, gid!);
 	const bounding = BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`);
 	// Numbers from capabilities(7). Containers often lack the first.
-	const reach = [['dac_read_search', 2n], ['dac_override', 1n]].find(([, bit]) => bounding & (1n << (bit as bigint)))?.[0];
+	const reach = [
+		['dac_read_search', 2n],
+		['dac_override', 1n],
+	].find(([, bit]) => bounding & (1n << (bit as bigint)))?.[0];
 	return [
-		'setpriv', `--reuid=${account}`, `--regid=${account}`, '--clear-groups',
+		'setpriv',
+		`--reuid=${account}`,
+		`--regid=${account}`,
+		'--clear-groups',
 		// Without no_setuid_fixup access(2), by which PostgreSQL looks at its own program, ignores capabilities.
 		...(reach ? [`--inh-caps=+${reach}`, `--ambient-caps=+${reach}`, '--securebits=+no_setuid_fixup'] : []),
 		'--',
 	];
 }
 
-function initialise(asAccount: readonly string[], native: string, folder: string, data: string, password: string): void {
+function initialise(
+	asAccount: readonly string[],
+	native: string,
+	folder: string,
+	data: string,
+	password: string,
+): void {
 	// Made beside its place and moved there whole, so that an interrupted start leaves nothing half made.
 	const part = `${data}.part`;
 	const passwordFile = join(folder, 'password');
@@ -104,8 +130,17 @@ function initialise(asAccount: readonly string[], native: string, folder: string
 	const { uid, gid } = statSync(folder);
 	chownSync(passwordFile, uid, gid);
 	const [file, ...args] = [
-		...asAccount, join(native, 'bin', 'initdb'), '-D', part, '--username=postgres', `--pwfile=${passwordFile}`,
-		'--auth=scram-sha-256', '--encoding=UTF8', '--locale-provider=builtin', '--locale=C.UTF-8', '--no-instructions',
+		...asAccount,
+		join(native, 'bin', 'initdb'),
+		'-D',
+		part,
+		'--username=postgres',
+		`--pwfile=${passwordFile}`,
+		'--auth=scram-sha-256',
+		'--encoding=UTF8',
+		'--locale-provider=builtin',
+		'--locale=C.UTF-8',
+		'--no-instructions',
 	];
 	try {
 		run(file!, args);

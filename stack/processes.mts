@@ -171,7 +171,9 @@ export class Processes {
 	/** Undefined once the program is ready, else what went wrong. */
 	async #ready(program: Program, child: ChildProcess): Promise<string | undefined> {
 		const deadline = performance.now() + program.readyWithinMs;
-		const exit = exited(child).then(({ code, signal: by, error }) => error ?? `ended with ${by ?? `exit code ${code}`}`);
+		const exit = exited(child).then(
+			({ code, signal: by, error }) => error ?? `ended with ${by ?? `exit code ${code}`}`,
+		);
 		for (;;) {
 			const outcome = await Promise.race([exit, program.isReady().catch(() => false)]);
 			if (typeof outcome === 'string') return outcome;
@@ -207,7 +209,9 @@ function exited(child: ChildProcess): Promise<Exit> {
 	if (known) return known;
 	const exit = new Promise<Exit>((resolve) => {
 		child.once('exit', (code, by) => resolve({ code, signal: by }));
-		child.once('error', (error) => resolve({ code: null, signal: null, error: `could not be started (${error.message})` }));
+		child.once('error', (error) =>
+			resolve({ code: null, signal: null, error: `could not be started (${error.message})` }),
+		);
 	});
 	exits.set(child, exit);
 	return exit;
@@ -227,6 +231,8 @@ function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
 }
 
 function lastWords(log: string): string {
-	const lines = readFileSync(log, 'utf8').split('\n').filter((line) => line.trim() !== '');
+	const lines = readFileSync(log, 'utf8')
+		.split('\n')
+		.filter((line) => line.trim() !== '');
 	return lines.slice(-3).join(' | ').slice(-600) || 'none';
 }

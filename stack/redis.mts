@@ -42,7 +42,10 @@ export function findRedis(say: (line: string) => void): RedisServer | undefined 
 	if (process.getuid?.() !== 0 || !onPath('apt-get')) return undefined;
 	say('Redis is not on this machine: installing it with apt-get (about half a minute)');
 	// redis-tools holds the same binary as redis-server, without the service that would start at once and at every boot.
-	for (const args of [['update', '-q'], ['install', '-q', '-y', '--no-install-recommends', 'redis-tools']]) {
+	for (const args of [
+		['update', '-q'],
+		['install', '-q', '-y', '--no-install-recommends', 'redis-tools'],
+	]) {
 		const { status, stderr } = spawnSync('apt-get', args, {
 			encoding: 'utf8',
 			env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
@@ -100,7 +103,8 @@ export function answers({ host, port, username, password, tls }: RedisAddress): 
 		socket.on('close', () => end(false));
 		socket.on('connect', () => {
 			if (tls) return end(true);
-			const credentials = password === undefined ? [] : ['AUTH', ...(username === undefined ? [] : [username]), password];
+			const credentials =
+				password === undefined ? [] : ['AUTH', ...(username === undefined ? [] : [username]), password];
 			socket.write((credentials.length > 0 ? command(credentials) : '') + command(['PING']));
 		});
 		socket.on('data', (data) => {

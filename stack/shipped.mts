@@ -95,7 +95,8 @@ async function importKind<T extends Shipped>(
 	rmSync(folder, { recursive: true, force: true });
 	try {
 		// Publishing is a step of its own, since it can be refused.
-		for (const { one } of due) writeJson(join(folder, `${one.id}.json`), 'nodes' in one ? { ...one, active: false } : one);
+		for (const { one } of due)
+			writeJson(join(folder, `${one.id}.json`), 'nodes' in one ? { ...one, active: false } : one);
 		await run(folder);
 	} finally {
 		rmSync(folder, { recursive: true });
@@ -113,7 +114,12 @@ async function importKind<T extends Shipped>(
 /** A sub-workflow has to be published before what calls it, so refused ones are tried again while others succeed. */
 async function publishAll(workflows: readonly Workflow[], target: ImportTarget): Promise<void> {
 	const records = readRecords(target.recordFile);
-	const stored = byId(await storedWorkflows(target.databaseUrl, workflows.map(({ id }) => id)));
+	const stored = byId(
+		await storedWorkflows(
+			target.databaseUrl,
+			workflows.map(({ id }) => id),
+		),
+	);
 	const credentialIds = await allCredentialIds(target.databaseUrl);
 	let waiting = workflows.filter(({ id, active }) => {
 		const now = stored.get(id);
@@ -132,7 +138,12 @@ async function publishAll(workflows: readonly Workflow[], target: ImportTarget):
 			if (words !== undefined) refused.push({ workflow, words });
 		}
 		const published = waiting.filter((workflow) => !refused.some((one) => one.workflow === workflow));
-		const after = byId(await storedWorkflows(target.databaseUrl, published.map(({ id }) => id)));
+		const after = byId(
+			await storedWorkflows(
+				target.databaseUrl,
+				published.map(({ id }) => id),
+			),
+		);
 		for (const { id, name } of published) {
 			const now = after.get(id);
 			if (now?.published) records[`workflow ${id}`] = { ...records[`workflow ${id}`]!, stored: now.hash };

@@ -128,7 +128,10 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 		...(redis && { redis }),
 		queueName: `aurastack-${createHash('sha256').update(state.home).digest('hex').slice(0, 8)}`,
 		encryptionKey: passwordOf('encryption-key'),
-		owner: { email, passwordHash: secret(state, 'owner-password-hash', () => bcrypt.hashSync(password.value, 10)).value },
+		owner: {
+			email,
+			passwordHash: secret(state, 'owner-password-hash', () => bcrypt.hashSync(password.value, 10)).value,
+		},
 		files: state.files,
 		editorUrl,
 		...(settings.publicUrl && { publicUrl: settings.publicUrl }),
@@ -163,7 +166,11 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 	const apiKey = await ensureApiKey(editorUrl, { email, password: password.value }, apiKeyFile);
 	const workflows = readWorkflows(join(settings.root, 'workflows'), state.files);
 	await importShipped(
-		shippedCredentials({ ollamaUrl: settings.ollamaUrl, databaseUrl: businessUrl, webhookToken: passwordOf('webhook-token') }),
+		shippedCredentials({
+			ollamaUrl: settings.ollamaUrl,
+			databaseUrl: businessUrl,
+			webhookToken: passwordOf('webhook-token'),
+		}),
 		workflows,
 		{
 			databaseUrl: databaseUrl(port('postgres'), n8nDatabase),
@@ -210,12 +217,14 @@ async function startRedis(
 		const address = parseRedisUrl(settings.redisUrl);
 		if (await answers(address)) return address;
 		throw new LocalAiError('unreachable', `No Redis answers at ${address.host}:${address.port} (REDIS_URL).`, {
-			hint: 'Correct REDIS_URL or its password, or leave it out to have a Redis of the stack\'s own.',
+			hint: "Correct REDIS_URL or its password, or leave it out to have a Redis of the stack's own.",
 		});
 	}
 	const server = findRedis(say);
 	if (!server) {
-		say('No Redis: install redis-server or set REDIS_URL to have queue mode with workers; n8n runs in regular mode now');
+		say(
+			'No Redis: install redis-server or set REDIS_URL to have queue mode with workers; n8n runs in regular mode now',
+		);
 		return undefined;
 	}
 	const password = passwordOf('redis-password');

@@ -14,7 +14,12 @@ import { dirname, join } from 'node:path';
 export interface State {
 	readonly home: string;
 	readonly files: string;
-	readonly folders: { readonly devis: string; readonly processed: string; readonly review: string; readonly rejected: string };
+	readonly folders: {
+		readonly devis: string;
+		readonly processed: string;
+		readonly review: string;
+		readonly rejected: string;
+	};
 	readonly logs: string;
 	readonly postgres: string;
 	readonly redis: string;

@@ -8,8 +8,14 @@ export function closingTable({ facts, workflowNames, newPassword }: Omit<Stack, 
 	const { ollama } = facts.services;
 	const rows: [string, string][] = [
 		['Editor', facts.editorUrl],
-		['Login', `${facts.login.email}, password ${newPassword ? `${newPassword} (kept in ${facts.login.passwordFile})` : `in ${facts.login.passwordFile}`}`],
-		['From elsewhere', `ssh -L ${port}:127.0.0.1:${port} ${userInfo().username}@${hostname()}  then open ${facts.editorUrl}`],
+		[
+			'Login',
+			`${facts.login.email}, password ${newPassword ? `${newPassword} (kept in ${facts.login.passwordFile})` : `in ${facts.login.passwordFile}`}`,
+		],
+		[
+			'From elsewhere',
+			`ssh -L ${port}:127.0.0.1:${port} ${userInfo().username}@${hostname()}  then open ${facts.editorUrl}`,
+		],
 		['Drop PDFs into', facts.folders.devis],
 		['Database', `psql "$(node -p 'require("${stackFile(facts)}").databaseUrl')"`],
 		...Object.entries(facts.webhooks).flatMap(([id, webhooks]) =>
@@ -20,7 +26,9 @@ export function closingTable({ facts, workflowNames, newPassword }: Omit<Stack, 
 		),
 		['Ollama', ollama.found ? `${ollama.url}, ${ollama.models.length} models` : `none answers at ${ollama.url}`],
 		...ollama.commands.map((command): [string, string] => ['  missing, run', command]),
-		...(facts.mode === 'regular' ? [['Redis', 'none: regular mode, everything runs in one n8n'] as [string, string]] : []),
+		...(facts.mode === 'regular'
+			? [['Redis', 'none: regular mode, everything runs in one n8n'] as [string, string]]
+			: []),
 		['Stop', 'Ctrl-C'],
 	];
 	const width = Math.max(...rows.map(([name]) => name.length));

@@ -42,7 +42,11 @@ export function readWorkflows(folder: string, files: string): Workflow[] {
 					cause,
 				});
 			}
-			if (typeof workflow?.id !== 'string' || !Array.isArray(workflow.nodes) || typeof workflow.connections !== 'object') {
+			if (
+				typeof workflow?.id !== 'string' ||
+				!Array.isArray(workflow.nodes) ||
+				typeof workflow.connections !== 'object'
+			) {
 				throw new LocalAiError('configuration', `${file} is not a workflow with an id, nodes and connections.`, {
 					hint: 'Take the shipped file again (git checkout), or export the workflow anew.',
 				});
@@ -66,7 +70,8 @@ export function missingSteps(workflow: Workflow, credentialIds: ReadonlySet<stri
 		.flatMap(({ credentials = {} }) => Object.entries(credentials))
 		.filter(([, { id }]) => !id || !credentialIds.has(id))
 		.map(([type, { name }]) => `choose or create its credential "${name ?? type}" (${type}) in the editor`);
-	const needsUrl = enabled.some(({ type }) => type === 'n8n-nodes-base.telegramTrigger') && !publicUrl?.startsWith('https:');
+	const needsUrl =
+		enabled.some(({ type }) => type === 'n8n-nodes-base.telegramTrigger') && !publicUrl?.startsWith('https:');
 	return [...new Set([...credentials, ...(needsUrl ? ['set AURASTACK_PUBLIC_URL to its https address'] : [])])];
 }
 

@@ -9,12 +9,16 @@ test('a folder has one owner at a time, who is named to the others', async () =>
 		message: `A stack is already under way in ${folder} (process ${process.pid}).`,
 	});
 	await release();
-	await (await lock(folder, 'A stack'))();
+	await (
+		await lock(folder, 'A stack')
+	)();
 });
 
 test('other folders are free', async () => {
 	const release = await lock(folder, 'A stack');
-	await (await lock(`${folder}-other`, 'A stack'))();
+	await (
+		await lock(`${folder}-other`, 'A stack')
+	)();
 	await release();
 });
 

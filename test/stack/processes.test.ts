@@ -14,7 +14,12 @@ beforeEach(() => {
 	folder = mkdtempSync(join(tmpdir(), 'processes-'));
 	said = [];
 	changed = Promise.withResolvers();
-	processes = new Processes(folder, join(folder, 'processes.json'), (line) => said.push(line), () => changed.resolve());
+	processes = new Processes(
+		folder,
+		join(folder, 'processes.json'),
+		(line) => said.push(line),
+		() => changed.resolve(),
+	);
 });
 afterEach(async () => {
 	processes.end();
@@ -49,7 +54,9 @@ test('a program is listed while it runs, and gone once it is stopped', async () 
 });
 
 test('a program that ends before it is ready is named with its last words', async () => {
-	await expect(processes.start(program('broken', 'console.error("no such table"); process.exit(3)'))).rejects.toMatchObject({
+	await expect(
+		processes.start(program('broken', 'console.error("no such table"); process.exit(3)')),
+	).rejects.toMatchObject({
 		code: 'tool-failed',
 		message: 'broken ended with exit code 3. Its last words: no such table',
 		hint: expect.stringContaining('broken.log'),
@@ -57,7 +64,9 @@ test('a program that ends before it is ready is named with its last words', asyn
 });
 
 test('a program that cannot be started is named', async () => {
-	await expect(processes.start({ ...program('absent'), command: ['/no/such/program'] })).rejects.toThrow(/absent could not be started/);
+	await expect(processes.start({ ...program('absent'), command: ['/no/such/program'] })).rejects.toThrow(
+		/absent could not be started/,
+	);
 });
 
 test('a start that is given up ends, and what it started can be stopped', async () => {
@@ -81,7 +90,8 @@ test('a program that dies is started again, and said so', async () => {
 });
 
 test('what a program started ends with it', async () => {
-	const child = 'const c = require("child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]); console.log("up", c.pid);';
+	const child =
+		'const c = require("child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]); console.log("up", c.pid);';
 	await processes.start(program('parent', child + running));
 	const childPid = Number(/up (\d+)/.exec(readFileSync(join(folder, 'parent.log'), 'utf8'))![1]);
 	expect(identify(childPid)).toBeDefined();
@@ -103,7 +113,10 @@ test('a process that merely got the number of an old one is left alone', async (
 	const { pid } = processes.list()[0]!;
 	const file = join(folder, 'old.json');
 	const { startTicks, boot } = identify(pid)!;
-	writeJson(file, [{ name: 'n8n-main', pid, startTicks: startTicks - 1, boot }, { name: 'redis', pid, startTicks, boot: 'another boot' }]);
+	writeJson(file, [
+		{ name: 'n8n-main', pid, startTicks: startTicks - 1, boot },
+		{ name: 'redis', pid, startTicks, boot: 'another boot' },
+	]);
 	expect(await stopLeftovers(file)).toEqual([]);
 	expect(identify(pid)).toBeDefined();
 });

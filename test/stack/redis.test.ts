@@ -5,7 +5,10 @@ import { answers, parseRedisUrl } from '../../stack/redis.mts';
 
 test.each([
 	['redis://127.0.0.1', { host: '127.0.0.1', port: 6379, database: 0, tls: false }],
-	['rediss://me:p%40ss@cache.example:7000/3', { host: 'cache.example', port: 7000, username: 'me', password: 'p@ss', database: 3, tls: true }],
+	[
+		'rediss://me:p%40ss@cache.example:7000/3',
+		{ host: 'cache.example', port: 7000, username: 'me', password: 'p@ss', database: 3, tls: true },
+	],
 	['redis://:secret@[::1]:6380', { host: '::1', port: 6380, password: 'secret', database: 0, tls: false }],
 ])('%s', (url, address) => expect(parseRedisUrl(url)).toEqual(address));
 

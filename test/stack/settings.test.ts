@@ -4,7 +4,7 @@ import { readSettings } from '../../stack/settings.mts';
 
 const root = join(__dirname, '..', '..');
 
-test('without any variable a stack lives in the repository, on n8n\'s own port, with two workers', () => {
+test("without any variable a stack lives in the repository, on n8n's own port, with two workers", () => {
 	expect(readSettings({ HOME: '/home/a' })).toMatchObject({
 		root,
 		home: join(root, '.aurastack'),
@@ -21,7 +21,7 @@ test.each([
 	['AURASTACK_WORKERS', '0'],
 	['OLLAMA_URL', 'localhost:11434'],
 	['REDIS_URL', 'http://127.0.0.1'],
-	['AURASTACK_HOME', '/tmp/it\'s'],
+	['AURASTACK_HOME', "/tmp/it's"],
 ])('%s=%s is refused by name', (name, value) => {
 	expect(() => readSettings({ [name]: value })).toThrow(
 		expect.objectContaining({ code: 'configuration', hint: expect.stringContaining(name) }),
@@ -29,5 +29,7 @@ test.each([
 });
 
 test('a password in an address that cannot be used is not repeated', () => {
-	expect(() => readSettings({ REDIS_URL: 'http://:hunter2@127.0.0.1' })).toThrow(expect.not.stringContaining('hunter2'));
+	expect(() => readSettings({ REDIS_URL: 'http://:hunter2@127.0.0.1' })).toThrow(
+		expect.not.stringContaining('hunter2'),
+	);
 });

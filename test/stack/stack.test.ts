@@ -62,7 +62,10 @@ test('a first start gives n8n in queue mode with two workers, its owner, and a p
 	const login = await fetch(`${facts.editorUrl}/rest/login`, {
 		method: 'POST',
 		headers: { 'Content-Type': 'application/json' },
-		body: JSON.stringify({ emailOrLdapLoginId: facts.login.email, password: readFileSync(facts.login.passwordFile, 'utf8').trim() }),
+		body: JSON.stringify({
+			emailOrLdapLoginId: facts.login.email,
+			password: readFileSync(facts.login.passwordFile, 'utf8').trim(),
+		}),
 	});
 	expect(login.status).toBe(200);
 	expect(await n8n('GET', `/workflows/${workflowId}`)).toMatchObject({ active: true });
@@ -99,10 +102,15 @@ test('a second start beside the first is refused in one line and changes nothing
 	expect((await fetch(`${stack.facts().editorUrl}/healthz`)).status).toBe(200);
 });
 
-test('a supervisor killed with all it held: the next start clears up, keeps the data and a person\'s edits', async () => {
+test("a supervisor killed with all it held: the next start clears up, keeps the data and a person's edits", async () => {
 	const { name, nodes, connections, settings } = await n8n<Record<string, unknown>>('GET', `/workflows/${workflowId}`);
 	const { executionOrder } = settings as { executionOrder?: string };
-	await n8n('PUT', `/workflows/${workflowId}`, { name: `${String(name)} (mine)`, nodes, connections, settings: { executionOrder } });
+	await n8n('PUT', `/workflows/${workflowId}`, {
+		name: `${String(name)} (mine)`,
+		nodes,
+		connections,
+		settings: { executionOrder },
+	});
 	await query("INSERT INTO devis_rejected (sha256, file_name, code, message) VALUES ('kept', 'kept.pdf', 'x', 'x')");
 	const old = pids().map((pid) => identify(pid)!);
 	await stack.end('SIGKILL');
@@ -111,7 +119,10 @@ test('a supervisor killed with all it held: the next start clears up, keeps the 
 	stack = await startStack({ home: stack.home });
 	expect(stack.output()).toMatch(/Ended what a killed run left behind: .*n8n-main/);
 	expect(old.filter(({ pid, startTicks }) => identify(pid)?.startTicks === startTicks)).toEqual([]);
-	expect(await n8n('GET', `/workflows/${workflowId}`)).toMatchObject({ name: expect.stringContaining('(mine)'), active: true });
+	expect(await n8n('GET', `/workflows/${workflowId}`)).toMatchObject({
+		name: expect.stringContaining('(mine)'),
+		active: true,
+	});
 	expect(stack.output()).toContain('was changed here: left as it is');
 	expect(await query('SELECT file_name FROM devis_rejected')).toEqual([{ file_name: 'kept.pdf' }]);
 	expect(stack.output()).not.toContain(readFileSync(stack.facts().login.passwordFile, 'utf8').trim());

@@ -7,11 +7,30 @@ const facts: Facts = {
 	login: { email: 'owner@aurastack.local', passwordFile: '/h/secrets/owner-password' },
 	apiKeyFile: '/h/secrets/api-key',
 	databaseUrl: 'postgres://aurastack:hidden@127.0.0.1:20001/aurastack',
-	folders: { devis: '/h/files/devis', processed: '/h/files/processed', review: '/h/files/review', rejected: '/h/files/rejected' },
-	webhooks: {
-		w1: [{ method: 'POST', url: 'http://127.0.0.1:5678/webhook/ask', header: { name: 'X-AuraStack-Token', valueFile: '/h/secrets/webhook-token' } }],
+	folders: {
+		devis: '/h/files/devis',
+		processed: '/h/files/processed',
+		review: '/h/files/review',
+		rejected: '/h/files/rejected',
 	},
-	services: { ollama: { url: 'http://127.0.0.1:11434', found: true, models: [], missing: ['qwen:3b'], commands: ['ollama pull qwen:3b'] } },
+	webhooks: {
+		w1: [
+			{
+				method: 'POST',
+				url: 'http://127.0.0.1:5678/webhook/ask',
+				header: { name: 'X-AuraStack-Token', valueFile: '/h/secrets/webhook-token' },
+			},
+		],
+	},
+	services: {
+		ollama: {
+			url: 'http://127.0.0.1:11434',
+			found: true,
+			models: [],
+			missing: ['qwen:3b'],
+			commands: ['ollama pull qwen:3b'],
+		},
+	},
 	processes: [],
 };
 const stack = { facts, workflowNames: { w1: 'Ask' } };

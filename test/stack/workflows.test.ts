@@ -53,7 +53,9 @@ describe('readWorkflows', () => {
 
 	test.each(['{', '{"name":"no nodes"}', 'null'])('names the file that holds %s', (text) => {
 		writeFileSync(join(folder, 'broken.json'), text);
-		expect(() => readWorkflows(folder, '/x')).toThrow(expect.objectContaining({ code: 'configuration', message: expect.stringContaining('broken.json') }));
+		expect(() => readWorkflows(folder, '/x')).toThrow(
+			expect.objectContaining({ code: 'configuration', message: expect.stringContaining('broken.json') }),
+		);
 	});
 });
 

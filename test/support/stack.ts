@@ -37,13 +37,18 @@ export async function startStack(options: { home?: string; env?: NodeJS.ProcessE
 		return (await exited)[0];
 	};
 	const ready = until(home, isReady, child);
-	if ((await Promise.race([ready, exited])) !== true) throw new Error(`The stack ended before it was ready:\n${output()}`);
+	if ((await Promise.race([ready, exited])) !== true)
+		throw new Error(`The stack ended before it was ready:\n${output()}`);
 	return {
 		home,
 		facts,
 		pid: (name) => facts().processes.find((one) => one.name === name)!.pid,
 		restarted: async (name, pid) => {
-			await until(home, () => existsSync(file) && facts().processes.some((one) => one.name === name && one.pid !== pid), child);
+			await until(
+				home,
+				() => existsSync(file) && facts().processes.some((one) => one.name === name && one.pid !== pid),
+				child,
+			);
 		},
 		output,
 		end,
