@@ -51,6 +51,11 @@ const neededBytes = 1024 ** 3;
  * already started is ended again.
  */
 export async function bringUp(settings: Settings, watch: Watch): Promise<Stack> {
+	if (process.platform !== 'linux') {
+		throw new LocalAiError('configuration', `The stack runs on Linux, this is ${process.platform}.`, {
+			hint: 'Use a Linux machine, a virtual one, or WSL.',
+		});
+	}
 	const state = openState(settings.home);
 	const release = await lock(realpathSync(settings.home), 'A stack');
 	let ready: Omit<Facts, 'processes'> | undefined;
