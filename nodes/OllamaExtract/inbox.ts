@@ -54,7 +54,11 @@ export interface Disk {
  * extensions are left out. It waits `stillMs` only when nothing is ready and something may soon be. Rejects with
  * LocalAiError.
  */
-export async function stillFiles(request: FindRequest, signal?: AbortSignal, disk: Disk = localDisk): Promise<FoundFile[]> {
+export async function stillFiles(
+	request: FindRequest,
+	signal?: AbortSignal,
+	disk: Disk = localDisk,
+): Promise<FoundFile[]> {
 	try {
 		const present = await look(await candidates(request, disk), disk);
 		const ready = present.filter(({ state }) => disk.now() - state.changedMs >= request.stillMs);
@@ -126,9 +130,7 @@ const localDisk: Disk = {
 	names: (folder) => readdir(folder),
 	async state(path) {
 		const stats = await unlessGone(lstat(path));
-		return (
-			stats && { isFile: stats.isFile(), bytes: stats.size, modifiedMs: stats.mtimeMs, changedMs: stats.ctimeMs }
-		);
+		return stats && { isFile: stats.isFile(), bytes: stats.size, modifiedMs: stats.mtimeMs, changedMs: stats.ctimeMs };
 	},
 	async sha256(path, signal) {
 		// A link put in the file's place since it was looked at must not lead outside the folder.

@@ -26,7 +26,11 @@ export async function devisPdf({ number, seller, buyer, email }: Devis): Promise
 		['Pose et mise en service', '3,5', '80,00', '280,00'],
 	];
 	rows.forEach((cells, row) => cells.forEach((cell, column) => pdf.text(cell, columns[column], 200 + 18 * row)));
-	const totals = [['Total HT', '580,00 €'], ['TVA 20 %', '116,00 €'], ['Total TTC', '696,00 €']] as const;
+	const totals = [
+		['Total HT', '580,00 €'],
+		['TVA 20 %', '116,00 €'],
+		['Total TTC', '696,00 €'],
+	] as const;
 	totals.forEach(([label, amount], row) => pdf.text(label, 380, 290 + 16 * row).text(amount, 480, 290 + 16 * row));
 	pdf.end();
 	await done;

@@ -1,5 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { appendFileSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+	appendFileSync,
+	copyFileSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -51,7 +60,8 @@ async function shortenWaits() {
 	const { name, nodes, connections, settings } = await n8n<Workflow>('GET', `/workflows/${workflowId}`);
 	for (const { name, parameters } of nodes) {
 		if (name === 'Chaque minute') parameters.rule = { interval: [{ field: 'seconds', secondsInterval: 5 }] };
-		for (const setting of parameters.assignments?.assignments ?? []) setting.value = shorter[setting.name] ?? setting.value;
+		for (const setting of parameters.assignments?.assignments ?? [])
+			setting.value = shorter[setting.name] ?? setting.value;
 	}
 	const { executionOrder, timezone, saveDataSuccessExecution, saveDataErrorExecution } = settings;
 	await n8n('PUT', `/workflows/${workflowId}`, {
@@ -121,7 +131,11 @@ async function rows<Row extends QueryResultRow>(query: string, values: unknown[]
 }
 
 /** Looks again until `probe` gives something; after the deadline it fails with what the probe last said and the state. */
-async function eventually<Value>(what: string, probe: () => Promise<Value | false | undefined> | Value | false | undefined, withinMs = 90_000) {
+async function eventually<Value>(
+	what: string,
+	probe: () => Promise<Value | false | undefined> | Value | false | undefined,
+	withinMs = 90_000,
+) {
 	const deadline = Date.now() + withinMs;
 	let last: unknown;
 	for (;;) {
@@ -135,8 +149,13 @@ async function eventually<Value>(what: string, probe: () => Promise<Value | fals
 		if (Date.now() > deadline) break;
 		await wait(100);
 	}
-	const claims = await rows('SELECT file_name, state, attempts, claimed_by, last_error, expires_at FROM devis_claims WHERE state <> $1', ['done']);
-	throw new Error(`Not within ${withinMs} ms: ${what} (${String(last)}). In devis/: ${filesIn('devis').join(', ')}. Open: ${JSON.stringify(claims)}`);
+	const claims = await rows(
+		'SELECT file_name, state, attempts, claimed_by, last_error, expires_at FROM devis_claims WHERE state <> $1',
+		['done'],
+	);
+	throw new Error(
+		`Not within ${withinMs} ms: ${what} (${String(last)}). In devis/: ${filesIn('devis').join(', ')}. Open: ${JSON.stringify(claims)}`,
+	);
 }
 
 interface StoredDevis {
@@ -156,15 +175,25 @@ interface StoredDevis {
 	usage: { calls: number };
 }
 
-const columns = `id, numero, date::text, client_nom, client_email, total::text, verdict, version, previous_id, awaits_model, archived_as, reasons, evidence, usage`;
-const devisOf = async (sha: string) => (await rows<StoredDevis>(`SELECT ${columns} FROM devis WHERE sha256 = $1`, [sha]))[0];
+const columns = `id, numero, date::text, client_nom, client_email, total::text, verdict, version, previous_id,
+	awaits_model, archived_as, reasons, evidence, usage`;
+const devisOf = async (sha: string) =>
+	(await rows<StoredDevis>(`SELECT ${columns} FROM devis WHERE sha256 = $1`, [sha]))[0];
 const linesOf = (id: string) =>
-	rows('SELECT description, quantite::text, prix_unitaire::text FROM devis_items WHERE devis_id = $1 ORDER BY position', [id]);
-const passagesOf = (sha: string) =>
-	rows<{ state: string; attempts: number; duplicate: boolean; archived_as: string | null; last_error: { code: string } | null }>(
-		'SELECT state, attempts, duplicate, archived_as, last_error FROM devis_claims WHERE sha256 = $1 ORDER BY id',
-		[sha],
+	rows(
+		'SELECT description, quantite::text, prix_unitaire::text FROM devis_items WHERE devis_id = $1 ORDER BY position',
+		[id],
 	);
+const passagesOf = (sha: string) =>
+	rows<{
+		state: string;
+		attempts: number;
+		duplicate: boolean;
+		archived_as: string | null;
+		last_error: { code: string } | null;
+	}>('SELECT state, attempts, duplicate, archived_as, last_error FROM devis_claims WHERE sha256 = $1 ORDER BY id', [
+		sha,
+	]);
 const archived = (sha: string, count = 1, withinMs?: number) =>
 	eventually(
 		`${count} archived passages of ${sha}`,
@@ -199,7 +228,10 @@ test('a dropped PDF becomes a devis with its lines and proofs, and is moved to p
 		version: 1,
 		archived_as: folderFile('processed', 'D-2026-002.pdf'),
 	});
-	expect(devis.evidence['totals.gross']).toMatchObject({ value: '696.00', place: { page: 1, quote: expect.stringContaining('696,00') } });
+	expect(devis.evidence['totals.gross']).toMatchObject({
+		value: '696.00',
+		place: { page: 1, quote: expect.stringContaining('696,00') },
+	});
 	expect(await linesOf(devis.id)).toEqual(bothLines);
 	expect(filesIn('processed')).toContain('D-2026-002.pdf');
 });
@@ -252,7 +284,10 @@ test('two files with one name are both kept, and the second of one number and cl
 	const [one, two] = [(await devisOf(first))!, (await devisOf(second))!];
 	expect([one.version, two.version, two.previous_id]).toEqual([1, 2, one.id]);
 	expect(two.archived_as).not.toBe(one.archived_as);
-	for (const [sha, devis] of [[first, one], [second, two]] as const) {
+	for (const [sha, devis] of [
+		[first, one],
+		[second, two],
+	] as const) {
 		expect(sha256(readFileSync(devis.archived_as!))).toBe(sha);
 	}
 });
@@ -286,7 +321,11 @@ test('with Ollama down the devis is kept and put to review at once, and complete
 
 	await archived(sha);
 	const whole = (await devisOf(sha))!;
-	expect(whole).toMatchObject({ id: partial.id, awaits_model: false, archived_as: folderFile('review', 'D-2026-008.pdf') });
+	expect(whole).toMatchObject({
+		id: partial.id,
+		awaits_model: false,
+		archived_as: folderFile('review', 'D-2026-008.pdf'),
+	});
 	expect(whole.usage.calls).toBeGreaterThan(0);
 	expect(await linesOf(whole.id)).toEqual(bothLines);
 });
@@ -312,8 +351,10 @@ test('a crash between insert and move: the file is archived without being read a
 	await holder.connect();
 	await holder.query('SELECT pg_advisory_lock(4711)');
 	const sha = await dropDevis({ number: 'D-2026-010', ...complete });
-	await eventually('the insert waits for its commit', async () =>
-		(await rows(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted`)).length > 0,
+	await eventually(
+		'the insert waits for its commit',
+		async () =>
+			(await rows(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted`)).length > 0,
 	);
 	// Stopped workers cannot learn that the insert they have sent is committed, so they never come to the move.
 	const killed = workers.map((name) => [name, stack.pid(name)] as const);
@@ -327,14 +368,19 @@ test('a crash between insert and move: the file is archived without being read a
 
 	await Promise.all(killed.map(([name, pid]) => stack.restarted(name, pid)));
 	const passages = await archived(sha);
-	expect(passages).toEqual([expect.objectContaining({ attempts: 2, duplicate: false, archived_as: folderFile('processed', 'D-2026-010.pdf') })]);
+	expect(passages).toEqual([
+		expect.objectContaining({ attempts: 2, duplicate: false, archived_as: folderFile('processed', 'D-2026-010.pdf') }),
+	]);
 	expect(await linesOf((await devisOf(sha))!.id)).toEqual(bothLines);
 	expect(ollama.chats()).toHaveLength(chats);
 });
 
 test('PostgreSQL killed in the middle of the work: nothing is lost', async () => {
 	const shas = await Promise.all(Array.from({ length: 12 }, (_, i) => dropDevis({ number: `D-PG-${i}`, ...complete })));
-	await eventually('some of the files are done', async () => (await rows(`SELECT FROM devis WHERE numero LIKE 'D-PG-%'`)).length > 2);
+	await eventually(
+		'some of the files are done',
+		async () => (await rows(`SELECT FROM devis WHERE numero LIKE 'D-PG-%'`)).length > 2,
+	);
 	const pid = stack.pid('postgres');
 	process.kill(pid, 'SIGQUIT');
 	await stack.restarted('postgres', pid);
@@ -356,21 +402,25 @@ test('two hundred files at once', async () => {
 	await eventually('the folder is empty', () => filesIn('devis').length === 0, 240_000);
 	expect(filesIn('processed').filter((name) => name.startsWith('many '))).toHaveLength(200);
 	const [counted] = await rows(
-		`SELECT count(DISTINCT d.id)::int AS devis, count(*)::int AS lines FROM devis d JOIN devis_items i ON i.devis_id = d.id WHERE numero LIKE 'D-MANY-%'`,
+		`SELECT count(DISTINCT d.id)::int AS devis, count(*)::int AS lines
+			FROM devis d JOIN devis_items i ON i.devis_id = d.id WHERE numero LIKE 'D-MANY-%'`,
 	);
 	expect(counted).toEqual({ devis: 200, lines: 400 });
 }, 300_000);
 
 describe('after all of this', () => {
 	test('every dropped file stands exactly once in a final folder, unchanged, and the inbox is empty', () => {
-		const standing = finalFolders.flatMap((folder) => filesIn(folder).map((name) => sha256(readFileSync(folderFile(folder, name)))));
+		const standing = finalFolders.flatMap((folder) =>
+			filesIn(folder).map((name) => sha256(readFileSync(folderFile(folder, name)))),
+		);
 		expect(standing.sort()).toEqual([...dropped].sort());
 		expect(filesIn('devis')).toEqual([]);
 	});
 
 	test('each content is one devis with all its lines, or one rejection, and no passage is open', async () => {
-		await eventually('every passage is closed', async () =>
-			(await rows(`SELECT FROM devis_claims WHERE state IN ('waiting', 'claimed')`)).length === 0,
+		await eventually(
+			'every passage is closed',
+			async () => (await rows(`SELECT FROM devis_claims WHERE state IN ('waiting', 'claimed')`)).length === 0,
 		);
 		const stored = await rows<{ sha256: string; lines: number }>(
 			'SELECT sha256, (SELECT count(*)::int FROM devis_items WHERE devis_id = devis.id) AS lines FROM devis',
@@ -381,7 +431,10 @@ describe('after all of this', () => {
 	});
 
 	test('n8n keeps no record of what was in the documents, whatever became of the run', async () => {
-		const { data } = await n8n<{ data: object[] }>('GET', `/executions?workflowId=${workflowId}&includeData=true&limit=250`);
+		const { data } = await n8n<{ data: object[] }>(
+			'GET',
+			`/executions?workflowId=${workflowId}&includeData=true&limit=250`,
+		);
 		for (const said of [...Object.values(complete), 'Dépose de la chaudière']) {
 			expect(data.filter((execution) => JSON.stringify(execution).includes(said))).toEqual([]);
 		}

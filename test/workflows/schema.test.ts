@@ -26,7 +26,14 @@ const queries = {
 	later: queryOf('Remettre à plus tard'),
 	close: queryOf('Clore le passage'),
 };
-const settings = { fichiers_en_parallele: 2, fichiers_par_passage: 500, bail_secondes: 480, essais_max: 4, essais_ollama: 3, delai_secondes: 60 };
+const settings = {
+	fichiers_en_parallele: 2,
+	fichiers_par_passage: 500,
+	bail_secondes: 480,
+	essais_max: 4,
+	essais_ollama: 3,
+	delai_secondes: 60,
+};
 
 interface Claim {
 	claim_id: string | null;
@@ -96,7 +103,14 @@ const close = (client: Client, claimed: Claim, sha256: string, folder = 'process
 		path: `/files/${folder}/${claimed.file_name}`,
 	});
 const fail = (client: Client, claimed: Claim, code: string, changes: object = {}) =>
-	run<{ verdict: string | null }>(client, queries.fail, { ...settings, ...claimed, code, message: 'Pourquoi', hint: 'Et puis', ...changes });
+	run<{ verdict: string | null }>(client, queries.fail, {
+		...settings,
+		...claimed,
+		code,
+		message: 'Pourquoi',
+		hint: 'Et puis',
+		...changes,
+	});
 
 const line = (description: string, quantity: string | null, unitPrice: string | null) => ({
 	description,
@@ -106,7 +120,11 @@ const line = (description: string, quantity: string | null, unitPrice: string | 
 	vatRate: '20',
 	total: null,
 });
-const extracted = (sha256: string, changes: { data?: object; reasons?: object[]; verdict?: string } = {}, claimId = '1') => ({
+const extracted = (
+	sha256: string,
+	changes: { data?: object; reasons?: object[]; verdict?: string } = {},
+	claimId = '1',
+) => ({
 	claim_id: claimId,
 	sha256,
 	file_name: `${sha256}.pdf`,
@@ -182,7 +200,9 @@ describe('the schema', () => {
 		await client.query(schema);
 
 		const old = (await client.query('SELECT numero, client_nom, total::text, sha256, version FROM devis')).rows;
-		expect(old).toEqual([{ numero: 'D-1', client_nom: 'Mme Élodie', total: expect.stringMatching(/^99\.90?$/), sha256: null, version: 1 }]);
+		expect(old).toEqual([
+			{ numero: 'D-1', client_nom: 'Mme Élodie', total: expect.stringMatching(/^99\.90?$/), sha256: null, version: 1 },
+		]);
 		expect((await client.query('SELECT quantite::text, prix_unitaire::text FROM devis_items')).rows).toEqual([
 			{ quantite: '3', prix_unitaire: expect.stringMatching(/^33\.30?$/) },
 		]);
@@ -199,7 +219,13 @@ describe('the schema', () => {
 		]);
 		expect((await client.query(`SELECT version FROM devis WHERE sha256 = 'a'`)).rows).toEqual([{ version: 2 }]);
 
-		const nothingRead = { number: null, date: null, buyer: { name: null, email: null }, lines: [], totals: { net: null, tax: null, gross: null } };
+		const nothingRead = {
+			number: null,
+			date: null,
+			buyer: { name: null, email: null },
+			lines: [],
+			totals: { net: null, tax: null, gross: null },
+		};
 		await save(client, extracted('b', { data: nothingRead, verdict: 'review' }));
 		expect((await client.query(`SELECT numero, total, client_email FROM devis WHERE sha256 = 'b'`)).rows).toEqual([
 			{ numero: null, total: null, client_email: 'absent@example.invalid' },
@@ -326,7 +352,9 @@ describe('claiming a file', () => {
 			{ file_name: 'b.pdf', state: 'waiting' },
 		]);
 		await claim(client, [], { turn: 0 });
-		expect((await client.query(`SELECT count(*)::int FROM devis_claims WHERE state = 'gone'`)).rows).toEqual([{ count: 2 }]);
+		expect((await client.query(`SELECT count(*)::int FROM devis_claims WHERE state = 'gone'`)).rows).toEqual([
+			{ count: 2 },
+		]);
 	});
 });
 
@@ -345,11 +373,15 @@ describe('what happens to a claimed file', () => {
 		expect(await choose(client, again, 'same')).toMatchObject({ suite: 'archiver', verdict: 'complete', attempts: 1 });
 		await close(client, again, 'same');
 
-		expect((await client.query('SELECT file_name, state, duplicate, archived_as FROM devis_claims ORDER BY id')).rows).toEqual([
+		expect(
+			(await client.query('SELECT file_name, state, duplicate, archived_as FROM devis_claims ORDER BY id')).rows,
+		).toEqual([
 			{ file_name: 'a.pdf', state: 'done', duplicate: false, archived_as: '/files/processed/a.pdf' },
 			{ file_name: 'b.pdf', state: 'done', duplicate: true, archived_as: '/files/processed/b.pdf' },
 		]);
-		expect((await client.query('SELECT archived_as FROM devis')).rows).toEqual([{ archived_as: '/files/processed/a.pdf' }]);
+		expect((await client.query('SELECT archived_as FROM devis')).rows).toEqual([
+			{ archived_as: '/files/processed/a.pdf' },
+		]);
 	});
 
 	test('after a crash between insert and move the file is only archived', async () => {
@@ -372,7 +404,9 @@ describe('what happens to a claimed file', () => {
 			const dead = await claim(client, [name]);
 			await choose(client, dead, name);
 			await finish(dead);
-			await client.query(`UPDATE devis_claims SET expires_at = now() - interval '1 second' WHERE id = $1`, [dead.claim_id]);
+			await client.query(`UPDATE devis_claims SET expires_at = now() - interval '1 second' WHERE id = $1`, [
+				dead.claim_id,
+			]);
 			const next = await claim(client, []);
 			expect(next).toMatchObject({ claim_id: dead.claim_id });
 			expect(await choose(client, next, null)).toMatchObject({
@@ -392,7 +426,10 @@ describe('what happens to a claimed file', () => {
 		const client = await prepared();
 		for (let attempt = 1; attempt <= 4; attempt++) {
 			const dead = await claim(client, ['poison.pdf'], { bail_secondes: 0 });
-			expect(await choose(client, dead, 'sha', { bail_secondes: 0 })).toMatchObject({ suite: 'extraire', attempts: attempt });
+			expect(await choose(client, dead, 'sha', { bail_secondes: 0 })).toMatchObject({
+				suite: 'extraire',
+				attempts: attempt,
+			});
 		}
 		const last = await claim(client, ['poison.pdf']);
 		expect(await choose(client, last, 'sha')).toMatchObject({ suite: 'abandonner', attempts: 5 });
@@ -405,8 +442,17 @@ describe('what happens to a claimed file', () => {
 		await choose(client, mine, 'sha');
 		expect(await fail(client, mine, code)).toEqual({ verdict: 'failed' });
 		await close(client, mine, 'sha');
-		expect((await client.query('SELECT sha256, file_name, code, message, hint, archived_as FROM devis_rejected')).rows).toEqual([
-			{ sha256: 'sha', file_name: 'a.pdf', code, message: 'Pourquoi', hint: 'Et puis', archived_as: '/files/processed/a.pdf' },
+		expect(
+			(await client.query('SELECT sha256, file_name, code, message, hint, archived_as FROM devis_rejected')).rows,
+		).toEqual([
+			{
+				sha256: 'sha',
+				file_name: 'a.pdf',
+				code,
+				message: 'Pourquoi',
+				hint: 'Et puis',
+				archived_as: '/files/processed/a.pdf',
+			},
 		]);
 	});
 
@@ -419,26 +465,23 @@ describe('what happens to a claimed file', () => {
 		['unknown', 'review'],
 		// Reading is what took too long: a busy machine at first, then a file that cannot be read here.
 		['timeout', 'failed'],
-	])(
-		'%s leaves the file in the folder with growing pauses, then ends as %s',
-		async (code, end) => {
-			const client = await prepared();
-			const pauses: number[] = [];
-			for (let attempt = 1; attempt <= 4; attempt++) {
-				const mine = await claim(client, ['a.pdf']);
-				await choose(client, mine, 'sha');
-				expect(await fail(client, mine, code)).toEqual({ verdict: attempt < 4 ? null : end });
-				if (attempt === 4) break;
-				expect(await claim(client, ['a.pdf'])).toMatchObject({ claim_id: null });
-				const { rows } = await client.query<{ pause: number }>(
-					`UPDATE devis_claims SET retry_at = now() RETURNING extract(epoch FROM old.retry_at - claimed_at)::float8 AS pause`,
-				);
-				pauses.push(Math.round(rows[0]!.pause / 60));
-			}
-			expect(pauses).toEqual([1, 2, 4]);
-			expect((await client.query('SELECT code FROM devis_rejected')).rows).toEqual([{ code }]);
-		},
-	);
+	])('%s leaves the file in the folder with growing pauses, then ends as %s', async (code, end) => {
+		const client = await prepared();
+		const pauses: number[] = [];
+		for (let attempt = 1; attempt <= 4; attempt++) {
+			const mine = await claim(client, ['a.pdf']);
+			await choose(client, mine, 'sha');
+			expect(await fail(client, mine, code)).toEqual({ verdict: attempt < 4 ? null : end });
+			if (attempt === 4) break;
+			expect(await claim(client, ['a.pdf'])).toMatchObject({ claim_id: null });
+			const { rows } = await client.query<{ pause: number }>(
+				`UPDATE devis_claims SET retry_at = now() RETURNING extract(epoch FROM old.retry_at - claimed_at)::float8 AS pause`,
+			);
+			pauses.push(Math.round(rows[0]!.pause / 60));
+		}
+		expect(pauses).toEqual([1, 2, 4]);
+		expect((await client.query('SELECT code FROM devis_rejected')).rows).toEqual([{ code }]);
+	});
 });
 
 describe('saving a devis', () => {
@@ -448,7 +491,9 @@ describe('saving a devis', () => {
 		const saved = await Promise.all(runs.map((client, i) => save(client, extracted('same', {}, String(i)))));
 		expect(new Set(saved.map(({ devis_id }) => devis_id)).size).toBe(1);
 		expect(saved.map(({ lignes }) => lignes).sort()).toEqual([...Array<number>(19).fill(0), 2]);
-		const { rows } = await runs[0]!.query('SELECT (SELECT count(*)::int FROM devis) AS devis, (SELECT count(*)::int FROM devis_items) AS lines');
+		const { rows } = await runs[0]!.query(
+			'SELECT (SELECT count(*)::int FROM devis) AS devis, (SELECT count(*)::int FROM devis_items) AS lines',
+		);
 		expect(rows).toEqual([{ devis: 1, lines: 2 }]);
 	});
 
@@ -497,20 +542,28 @@ describe('saving a devis', () => {
 
 	test('a value that its column refuses saves nothing of the document', async () => {
 		const client = await prepared();
-		await expect(save(client, extracted('a', { data: { lines: [line('x', 'douze', '1')] } }))).rejects.toThrow('numeric');
+		await expect(save(client, extracted('a', { data: { lines: [line('x', 'douze', '1')] } }))).rejects.toThrow(
+			'numeric',
+		);
 		expect((await client.query('SELECT count(*)::int FROM devis')).rows).toEqual([{ count: 0 }]);
 	});
 
 	test('a devis that waited for the model is completed by it, and never again afterwards', async () => {
 		const client = await prepared();
 		const waiting = [{ code: 'model-unavailable', message: 'Ollama ne répond pas.' }];
-		const partial = extracted('a', { verdict: 'review', reasons: waiting, data: { number: null, lines: [line('Pose', '1', null)] } });
+		const partial = extracted('a', {
+			verdict: 'review',
+			reasons: waiting,
+			data: { number: null, lines: [line('Pose', '1', null)] },
+		});
 		expect(await save(client, partial)).toMatchObject({ verdict: 'review', awaits_model: true, lignes: 1 });
 		const mine = await claim(client, ['a.pdf']);
 		expect(await choose(client, mine, 'a')).toMatchObject({ suite: 'extraire' });
 		expect(await save(client, extracted('a'))).toMatchObject({ verdict: 'complete', awaits_model: false, lignes: 2 });
 		expect(await save(client, partial)).toMatchObject({ verdict: 'complete', awaits_model: false, lignes: 0 });
-		expect((await client.query('SELECT numero, verdict FROM devis')).rows).toEqual([{ numero: 'D-1', verdict: 'complete' }]);
+		expect((await client.query('SELECT numero, verdict FROM devis')).rows).toEqual([
+			{ numero: 'D-1', verdict: 'complete' },
+		]);
 		expect((await client.query('SELECT description, position FROM devis_items ORDER BY position')).rows).toEqual([
 			{ description: 'Pose', position: 1 },
 			{ description: 'Fourniture', position: 2 },
@@ -524,7 +577,9 @@ describe('saving a devis', () => {
 		await save(client, extracted('a', { verdict: 'review', reasons: waiting, data: { number: null } }));
 		await client.query(`UPDATE devis SET numero = 'D-17'`);
 		await save(client, extracted('a'));
-		expect((await client.query('SELECT numero, verdict FROM devis')).rows).toEqual([{ numero: 'D-17', verdict: 'review' }]);
+		expect((await client.query('SELECT numero, verdict FROM devis')).rows).toEqual([
+			{ numero: 'D-17', verdict: 'review' },
+		]);
 	});
 });
 
@@ -597,7 +652,9 @@ describe('waiting for the model', () => {
 	test('a long stop of n8n does not end the wait', async () => {
 		const client = await prepared();
 		await putToReview(client);
-		await client.query(`UPDATE devis_claims SET retry_at = now() - interval '1 day', expires_at = now() - interval '2 days'`);
+		await client.query(
+			`UPDATE devis_claims SET retry_at = now() - interval '1 day', expires_at = now() - interval '2 days'`,
+		);
 		expect(await claim(client, [])).toMatchObject({ path: '/files/review/a.pdf' });
 	});
 });

@@ -29,7 +29,8 @@ describe('on a real folder', () => {
 	test('hidden, unfinished and linked files, folders and other kinds are left out', async () => {
 		await mkdir(join(folder, 'folder.pdf'));
 		await writeFile(join(folder, 'folder.pdf', 'inside.pdf'), 'x');
-		for (const name of ['.hidden.pdf', 'a.pdf.part', 'a.pdf.tmp', 'pdf', 'a.txt']) await writeFile(join(folder, name), 'x');
+		for (const name of ['.hidden.pdf', 'a.pdf.part', 'a.pdf.tmp', 'pdf', 'a.txt'])
+			await writeFile(join(folder, name), 'x');
 		await symlink('/etc/hostname', join(folder, 'link.pdf'));
 		expect(await stillFiles(request())).toEqual([]);
 	});
@@ -89,8 +90,11 @@ describe('how long a file must be still', () => {
 		};
 		return disk;
 	};
-	const changedAt = (changedMs: number, modifiedMs = changedMs) => () => ({ isFile: true, bytes: 9, modifiedMs, changedMs });
-	const find = (disk: Disk) => stillFiles({ folder: '/in', stillMs: 2000, extensions: ['.pdf'], withSha256: false }, undefined, disk);
+	const changedAt =
+		(changedMs: number, modifiedMs = changedMs) =>
+		() => ({ isFile: true, bytes: 9, modifiedMs, changedMs });
+	const find = (disk: Disk) =>
+		stillFiles({ folder: '/in', stillMs: 2000, extensions: ['.pdf'], withSha256: false }, undefined, disk);
 
 	test('what has been still long enough is taken without waiting, oldest first, and the rest is left', async () => {
 		const disk = simulated({ 'new.pdf': changedAt(99_000), 'b.pdf': changedAt(98_000), 'a.pdf': changedAt(50_000) });
@@ -99,7 +103,9 @@ describe('how long a file must be still', () => {
 	});
 
 	test('an old modification time kept by the copying program does not make a fresh copy ready', async () => {
-		const disk = simulated({ 'copied.pdf': (nowMs) => ({ isFile: true, bytes: nowMs, modifiedMs: 1, changedMs: nowMs }) });
+		const disk = simulated({
+			'copied.pdf': (nowMs) => ({ isFile: true, bytes: nowMs, modifiedMs: 1, changedMs: nowMs }),
+		});
 		expect(await find(disk)).toEqual([]);
 		expect(disk.waitedMs).toBe(2000);
 	});
