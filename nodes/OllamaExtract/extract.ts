@@ -6,7 +6,7 @@ import { Draft, type DraftLine, type Entry } from './draft';
 import { readEInvoice, type EInvoice } from './einvoice';
 import { readDate, readNumber } from './numbers';
 import { readFields, type PageReading } from './page';
-import { messagesFor, messagesForImage, piecesOf, tellingRows } from './prompt';
+import { messagesFor, messagesForImage, piecesOf } from './prompt';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './outcome';
 import { extractOwnSchema } from './ownSchema';
 import { indexOf, type PageIndex } from './pageIndex';
@@ -21,7 +21,9 @@ import {
 	type ModelAnswer,
 	type ValueKind,
 } from './schema';
+import type { Cell, Row } from './layout';
 import { open, type Opened } from './source';
+import { tellingRows } from './telling';
 
 export { LocalAiError, type LocalAiErrorCode } from '../shared/errors';
 export type * from './result';
@@ -172,7 +174,7 @@ const plainLine = { adjustments: [], priceQuantity: null };
 
 async function fillFromModel(
 	draft: Draft,
-	rows: Parameters<typeof piecesOf>[0],
+	rows: readonly Row[],
 	index: PageIndex,
 	options: CommercialOptions,
 	meter: Meter,
@@ -186,7 +188,9 @@ async function fillFromModel(
 	const used = new UsedPlaces();
 	const asked = wanted.header;
 	const first = questionFor(asked, wanted.lines);
-	const pieces = piecesOf(tellingRows(wanted.lines ? rows : withoutLines(rows, draft)), {
+	const told = tellingRows(wanted.lines ? rows : withoutLines(rows, draft));
+	const cut = new Set(told.flatMap((row) => row.cut ?? []));
+	const pieces = piecesOf(told, {
 		maxTokens: roomFor(first, model),
 		maxAmountRows: Math.max(1, Math.floor(model.maxReplyTokens / tokensPerLine)),
 		count: estimateTokens,
@@ -201,7 +205,7 @@ async function fillFromModel(
 			reasons,
 		);
 		if (answer === null) return;
-		acceptAnswer(draft, answer, index, used, options, reasons);
+		acceptAnswer(draft, answer, index, used, cut, options, reasons);
 	}
 }
 
@@ -213,6 +217,7 @@ function acceptAnswer(
 	answer: ModelAnswer,
 	index: PageIndex,
 	used: UsedPlaces,
+	cut: ReadonlySet<Cell>,
 	options: CommercialOptions,
 	reasons: Reason[],
 ): void {
@@ -233,7 +238,7 @@ function acceptAnswer(
 		draft.settle(path, accept(path, label, printed, kind, proof));
 	}
 	for (const line of answer.lines) {
-		const proofs = proveLine(index, line, used);
+		const proofs = proveLine(index, line, used, cut);
 		const anchored = Object.values(proofs).some(({ ok }) => ok);
 		const partial = draft.lines.find((one) => samePlace(one, proofs));
 		if (!anchored && options.unproven !== 'keep') {
@@ -327,7 +332,7 @@ function present(line: DocumentLine): Partial<Record<keyof DocumentLine, string>
 }
 
 /** Rows that hold a line already read tell nothing of the header. */
-function withoutLines(rows: Parameters<typeof piecesOf>[0], { lines }: Draft): Parameters<typeof piecesOf>[0] {
+function withoutLines(rows: readonly Row[], { lines }: Draft): readonly Row[] {
 	const places = lines.flatMap(({ entries }) =>
 		Object.values(entries).flatMap(({ place }) => (place !== null && place !== 'model-only' ? [place] : [])),
 	);

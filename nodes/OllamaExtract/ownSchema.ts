@@ -8,6 +8,7 @@ import { prove } from './proof';
 import type { ExtractOptions, ExtractResult, Field, Reason } from './result';
 import type { Question, ValueKind } from './schema';
 import type { Opened } from './source';
+import { wholeRows } from './telling';
 
 /** Reads a document into a person's own JSON Schema: the model answers, each leaf of its answer is proven. */
 export async function extractOwnSchema(
@@ -36,7 +37,7 @@ export async function extractOwnSchema(
 	} else {
 		if (opened.kind === 'pdf' && opened.unusable !== null) throw unreadable(opened.document.fileName, opened.unusable);
 		const index = indexOf(opened.rows, opened.kind === 'text' ? opened.text : undefined);
-		const pieces = piecesOf(opened.rows, {
+		const pieces = piecesOf(wholeRows(opened.rows), {
 			maxTokens: roomFor(question, model),
 			maxAmountRows: Number.POSITIVE_INFINITY,
 			count: estimateTokens,

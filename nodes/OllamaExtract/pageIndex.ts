@@ -217,6 +217,13 @@ function identifierMatches(index: PageIndex, printed: string): Match[] {
 	});
 }
 
+/** A match within a cell, grown to the cell's whole text. */
+export function wholeCell({ cell }: IndexedCell, match: Match): Match {
+	const to = cell.words.length;
+	const value = cell.words.map(({ text }) => text).join(' ');
+	return { ...match, from: 0, to, value, place: placeOf(cell, 0, to, undefined), sure: true };
+}
+
 /** Those of some figures that equal `printed`. */
 export function matchingNumbers(index: PageIndex, printed: string, figures: readonly Match[]): Match[] {
 	const text = bare(printed.trim());
@@ -313,6 +320,7 @@ export function normal(text: string): string {
 		.replace(/\u00ad/g, '')
 		.replace(/\s+/g, ' ')
 		.replace(/[’‘‛´`]/g, "'")
+		.replace(/‹/g, '<')
 		.replace(/[“”„«»]/g, '"')
 		.replace(/[‐‑‒–—−]/g, '-');
 }

@@ -1,11 +1,12 @@
 import Big from 'big.js';
-import type { SourcePlace } from './layout';
+import type { Cell, SourcePlace } from './layout';
 import {
 	matches,
 	matchingNumbers,
 	normal,
 	overlaps,
 	textMatches,
+	wholeCell,
 	type Column,
 	type IndexedCell,
 	type Match,
@@ -84,17 +85,23 @@ export class UsedPlaces {
 
 /**
  * Finds a line on the page as a whole: its description, and its figures beside it, each printed figure standing for one
- * of them and for no other line. What is not found together is refused, each value with its reason.
+ * of them and for no other line. What is not found together is refused, each value with its reason. A description that
+ * begins one of the `cut` cells is that cell's whole text: the model saw only its beginning.
  */
 export function proveLine(
 	index: PageIndex,
 	line: Partial<Record<keyof DocumentLine, string>>,
 	used: UsedPlaces,
+	cut: ReadonlySet<Cell> = new Set(),
 ): LineProof {
-	const anchors =
+	const found =
 		line.description === undefined
-			? matches(index, line.total ?? '', 'number').filter((match) => !used.has(match))
-			: matches(index, line.description, 'text').filter((match) => !used.has(match));
+			? matches(index, line.total ?? '', 'number')
+			: matches(index, line.description, 'text').map((match) => {
+					const cell = index.rows[match.row]!.cells[match.cell]!;
+					return match.from === 0 && cut.has(cell.cell) ? wholeCell(cell, match) : match;
+				});
+	const anchors = found.filter((match) => !used.has(match));
 	const attempts = anchors.map((anchor) => attempt(index, line, anchor, used));
 	const best = attempts.reduce<Attempt | undefined>(
 		(a, b) => (a === undefined || b.proven > a.proven ? b : a),

@@ -87,8 +87,8 @@ export function questionFor(paths: readonly HeaderFieldPath[], withLines: boolea
 		}),
 		keys: [
 			...asked.map(({ key }) => key),
-			...(withLines ? [`lines[${lineFields.map(({ key }) => key).join()}]`] : []),
-		].join(),
+			...(withLines ? [`lines[${lineFields.map(({ key }) => key).join(' ')}]`] : []),
+		].join(' '),
 		check: (value) => {
 			const parsed = reply.safeParse(value);
 			if (!parsed.success) return complain(...issuesOf(parsed.error));

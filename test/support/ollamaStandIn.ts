@@ -241,7 +241,7 @@ function part({ model }: ChatBody, content: string, thinking?: string) {
  * plain devis or invoice. Keys that it has no rule for are null.
  */
 function answerFromPage({ messages, format }: ChatBody): Record<string, unknown> {
-	const doc = /<doc>\n([\s\S]*?)\n<\/doc>/.exec(messages.map(({ content }) => content).join('\n'))?.[1] ?? '';
+	const doc = messages.find(({ role }) => role === 'user')?.content ?? '';
 	const rows = doc.split('\n').map((row) => row.split('|').map((cell) => cell.trim()));
 	const keys = Object.keys(
 		(typeof format === 'object' ? (format as { properties?: object }).properties : undefined) ?? {},
