@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 
 import { LocalAiError } from '../shared/errors';
+import { annotationTexts, type DrawnText, type Matrix } from './appearances';
 import type { Box } from './result';
 
 /** A run of glyphs drawn together: the smallest piece of text that keeps its own place. */
@@ -90,7 +91,9 @@ export async function readPdfPages(
 			const page = await pageAt(document, number);
 			if (page === null) {
 				// The count of the page tree is no more than a claim of the file.
-				warnings.push(`Only the first ${number - 1} of ${pageCount} pages were read: the next one is damaged or missing.`);
+				warnings.push(
+					`Only the first ${number - 1} of ${pageCount} pages were read: the next one is damaged or missing.`,
+				);
 				break;
 			}
 			onPage(await readPage(page, number, warnings));
@@ -133,8 +136,7 @@ type Pdfjs = typeof import('pdfjs-dist/legacy/build/pdf.mjs');
 type PdfjsWorker = typeof import('pdfjs-dist/legacy/build/pdf.worker.mjs');
 type PdfDocument = Awaited<ReturnType<Pdfjs['getDocument']>['promise']>;
 type PdfPage = Awaited<ReturnType<PdfDocument['getPage']>>;
-/** a, b, c, d, e, f of the PDF specification, 8.3.4. */
-type Matrix = readonly [number, number, number, number, number, number];
+type Annotation = Awaited<ReturnType<PdfPage['getAnnotations']>>[number];
 
 let pdfjs: Promise<Pdfjs & PdfjsWorker> | undefined;
 
@@ -150,13 +152,13 @@ type Listener = (event: { data: unknown }) => void;
 
 /**
  * The two ends between pdf.js and its worker, both in this process. Its own loopback clones every message deeply, which
- * is a tenth of the time; a text chunk is the only thing that the worker goes on to change after sending it.
+ * is a tenth of the time; a chunk of text or operators is all that the worker goes on to change after sending it.
  */
 function portPair() {
 	const ends = [new Set<Listener>(), new Set<Listener>()] as const;
 	const port = (own: Set<Listener>, other: Set<Listener>) => ({
 		postMessage(message: { chunk?: object }) {
-			const data = message.chunk ? { ...message, chunk: { ...message.chunk } } : message;
+			const data = message.chunk ? { ...message, chunk: copyOf(message.chunk) } : message;
 			queueMicrotask(() => other.forEach((listener) => listener({ data })));
 		},
 		addEventListener(_: string, listener: Listener, options?: { signal?: AbortSignal }) {
@@ -166,6 +168,12 @@ function portPair() {
 		removeEventListener: (_: string, listener: Listener) => void own.delete(listener),
 	});
 	return [port(ends[0], ends[1]), port(ends[1], ends[0])] as const;
+}
+
+function copyOf(chunk: object): object {
+	return Object.fromEntries(
+		Object.entries(chunk).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value]),
+	);
 }
 
 function assetFolders() {
@@ -194,7 +202,11 @@ async function readPage(page: PdfPage, number: number, warnings: string[]): Prom
 	try {
 		const { width, height, transform } = page.getViewport({ scale: 1 });
 		const toDisplay = transform as unknown as Matrix;
-		const runs = [...(await textRuns(page, toDisplay)), ...(await annotationRuns(page, toDisplay))];
+		const written = await annotationRuns(page, toDisplay).catch((error: unknown): Run[] => {
+			warnings.push(`The annotations of page ${number} could not be read: ${messageOf(error)}`);
+			return [];
+		});
+		const runs = [...(await textRuns(page, toDisplay)), ...written];
 		return { number, width, height, runs: drawnOnce(runs.filter((run) => isOnPage(run, width, height))) };
 	} catch (error) {
 		warnings.push(`Page ${number} could not be read: ${messageOf(error)}`);
@@ -218,11 +230,13 @@ async function textRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> {
 	return runs;
 }
 
+type TextItem = Pick<DrawnText, 'str' | 'width' | 'height'> & { readonly transform: readonly unknown[] };
+
 // Fonts declare anything as their ascent; in print, letters reach from about here to here.
 const descent = -0.22;
 const ascent = 0.78;
 
-function glyphBox(item: { width: number; height: number; transform: unknown[] }, vertical: boolean, toDisplay: Matrix): Box {
+function glyphBox(item: Omit<TextItem, 'str'>, vertical: boolean, toDisplay: Matrix): Box {
 	const [a, b, c, d, e, f] = item.transform as unknown as Matrix;
 	const size = Math.hypot(c, d);
 	const advance = Math.hypot(a, b) || size;
@@ -249,7 +263,9 @@ function drawnOnce(runs: readonly Run[]): Run[] {
 	const kept = new Map<string, Run[]>();
 	for (const run of runs) {
 		const alike = kept.get(run.text) ?? [];
-		const drawn = alike.some(({ box }) => box.every((side, index) => Math.abs(side - run.box[index]!) < 0.15 * run.fontSize));
+		const drawn = alike.some(({ box }) =>
+			box.every((side, index) => Math.abs(side - run.box[index]!) < 0.15 * run.fontSize),
+		);
 		if (!drawn) kept.set(run.text, [...alike, run]);
 	}
 	const once = new Set([...kept.values()].flat());
@@ -257,31 +273,72 @@ function drawnOnce(runs: readonly Run[]): Run[] {
 }
 
 async function annotationRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> {
-	const runs: Run[] = [];
-	for (const annotation of await page.getAnnotations()) {
-		const text = annotationText(annotation);
-		if (text === null || annotation.hidden) continue;
-		const [x1, y1, x2, y2] = annotation.rect as [number, number, number, number];
-		const box = displayed([[x1, y1], [x2, y2]], toDisplay);
-		const lines = text.split(/\r\n|\r|\n/).filter((line) => line.trim() !== '');
-		const height = (box[3] - box[1]) / Math.max(lines.length, 1);
-		const declared = Number(annotation.defaultAppearanceData?.fontSize) || 0;
-		const fontSize = declared > 0 ? Math.min(declared, height) : Math.min(height, 12);
-		lines.forEach((line, index) =>
-			runs.push({
-				text: line,
-				box: [box[0], box[1] + index * height, box[2], box[1] + (index + 1) * height],
-				fontSize,
+	const annotations = (await page.getAnnotations()).filter(
+		({ annotationFlags }) => (annotationFlags & hiddenFlag) === 0,
+	);
+	const drawn = annotations.some(isDrawing) ? await drawnTexts(page) : new Map<string, DrawnText[]>();
+	return annotations.flatMap((annotation): Run[] => {
+		const from = annotation.subtype === 'Widget' ? 'form-field' : 'annotation';
+		if (isDrawing(annotation)) {
+			const texts = drawn.get(annotation.id) ?? [];
+			return texts.map((item) => ({
+				text: item.str,
+				box: glyphBox(item, false, toDisplay),
+				fontSize: item.height,
 				bold: false,
-				from: annotation.subtype === 'Widget' ? 'form-field' : 'annotation',
-			}),
-		);
-	}
-	return runs;
+				from,
+			}));
+		}
+		return valueLines(annotation, toDisplay).map((line) => ({ ...line, bold: false, from }));
+	});
+}
+
+/** ISO 32000-2, 12.5.3. */
+const hiddenFlag = 2;
+const drawingKinds = new Set(['FreeText', 'Line', 'Stamp', 'Watermark']);
+
+/** Whether the text of an annotation is only in its appearance. What marks, links or pops up has none of its own. */
+function isDrawing({ subtype, fieldType, hasAppearance }: Annotation): boolean {
+	return hasAppearance === true && (drawingKinds.has(subtype) || (subtype === 'Widget' && fieldType === 'Sig'));
+}
+
+/** Costs about as much as drawing the page; only few pages have such annotations. */
+async function drawnTexts(page: PdfPage): Promise<Map<string, DrawnText[]>> {
+	const { OPS } = await loadPdfjs();
+	const drawing = await page.getOperatorList({ intent: 'any' });
+	const unitOf = (fontName: string) => {
+		const font: unknown = page.commonObjs.has(fontName) ? page.commonObjs.get(fontName) : null;
+		return (font as { fontMatrix?: Matrix } | null)?.fontMatrix?.[0] ?? 0.001;
+	};
+	return annotationTexts(drawing, OPS, unitOf);
+}
+
+/** The lines of a field's value or of a note written on the page, spread over the annotation's rectangle. */
+function valueLines(annotation: Annotation, toDisplay: Matrix): Array<Pick<Run, 'text' | 'box' | 'fontSize'>> {
+	const lines =
+		annotationText(annotation)
+			?.split(/\r\n|\r|\n/)
+			.filter((line) => line.trim() !== '') ?? [];
+	const [x1, y1, x2, y2] = annotation.rect as [number, number, number, number];
+	const [left, top, right, bottom] = displayed(
+		[
+			[x1, y1],
+			[x2, y2],
+		],
+		toDisplay,
+	);
+	const height = (bottom - top) / Math.max(lines.length, 1);
+	const declared = Number(annotation.defaultAppearanceData?.fontSize) || 0;
+	const fontSize = declared > 0 ? Math.min(declared, height) : Math.min(height, 12);
+	return lines.map((text, index) => ({
+		text,
+		box: [left, top + index * height, right, top + (index + 1) * height],
+		fontSize,
+	}));
 }
 
 /** What a person sees of an annotation as text; null where there is none to see. */
-function annotationText(annotation: Awaited<ReturnType<PdfPage['getAnnotations']>>[number]): string | null {
+function annotationText(annotation: Annotation): string | null {
 	switch (annotation.subtype) {
 		case 'Widget': {
 			const value: unknown = annotation.fieldValue;

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -28,7 +37,10 @@ test('a PDF is read in a process of its own, runs and rows alike', async () => {
 
 test('what the reader refuses arrives as the same typed error, and the process serves on', async () => {
 	await expect(readPdfInProcess(Buffer.from('no PDF'), patient)).rejects.toMatchObject({
-		name: 'LocalAiError', code: 'invalid-input', message: expect.stringMatching(/not a PDF/), hint: expect.any(String),
+		name: 'LocalAiError',
+		code: 'invalid-input',
+		message: expect.stringMatching(/not a PDF/),
+		hint: expect.any(String),
 	});
 	await expect(readPdfInProcess(await pageWith('après'), patient)).resolves.toMatchObject({ pageCount: 1 });
 });
@@ -40,7 +52,8 @@ test('a document that takes too long ends with a time-out, and the next one is r
 
 test('a document that needs too much memory ends with a typed error, and the next one is read', async () => {
 	await expect(readPdfInProcess(await pageWith('trop'), { memoryMiB: 1 })).rejects.toMatchObject({
-		code: 'invalid-input', message: expect.stringMatching(/memory/),
+		code: 'invalid-input',
+		message: expect.stringMatching(/memory/),
 	});
 	await expect(readPdfInProcess(await pageWith('suivant'), patient)).resolves.toMatchObject({ pageCount: 1 });
 });
@@ -68,7 +81,15 @@ describe('measured from outside', () => {
 	const built = mkdtempSync(join(tmpdir(), 'aurastack-reader-'));
 
 	beforeAll(() => {
-		for (const name of ['OllamaExtract/pdf', 'OllamaExtract/layout', 'OllamaExtract/pdfPool', 'OllamaExtract/pdfProcess', 'OllamaExtract/inflate', 'shared/errors']) {
+		for (const name of [
+			'OllamaExtract/pdf',
+			'OllamaExtract/appearances',
+			'OllamaExtract/layout',
+			'OllamaExtract/pdfPool',
+			'OllamaExtract/pdfProcess',
+			'OllamaExtract/inflate',
+			'shared/errors',
+		]) {
 			const { code } = transformFileSync(join(root, 'nodes', `${name}.ts`), {
 				jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
 				module: { type: 'commonjs', ignoreDynamic: true },
@@ -97,32 +118,44 @@ describe('measured from outside', () => {
 	onLinux.each([
 		...hostile.map(([name, make]) => [name, make] as const),
 		...corpus.map((name) => [name, () => readFileSync(join(nasty, name))] as const),
-	])('%s: read or refused within 5 s and 400 MB', async (_, make) => {
-		const file = join(built, 'document.pdf');
-		writeFileSync(file, make());
-		const { outcome, wallMs, peakBytes, noise } = await measured(join(built, 'host.js'), file);
-		expect(outcome).toMatch(/^(read|invalid-input|timeout): /);
-		expect(noise).toBe('');
-		// The limit holds for the document; a machine that tests on every core starts processes late.
-		expect(wallMs).toBeLessThan(6000);
-		expect(peakBytes).toBeLessThan(400_000_000);
-	}, 30_000);
+	])(
+		'%s: read or refused within 5 s and 400 MB',
+		async (_, make) => {
+			const file = join(built, 'document.pdf');
+			writeFileSync(file, make());
+			const { outcome, wallMs, peakBytes, noise } = await measured(join(built, 'host.js'), file);
+			expect(outcome).toMatch(/^(read|invalid-input|timeout): /);
+			expect(noise).toBe('');
+			// The limit holds for the document; a machine that tests on every core starts processes late.
+			expect(wallMs).toBeLessThan(6000);
+			expect(peakBytes).toBeLessThan(400_000_000);
+		},
+		30_000,
+	);
 
-	onLinux('no secret of the host reaches the reading process', async () => {
-		const file = join(built, 'document.pdf');
-		writeFileSync(file, slowPdf());
-		const { environments } = await measured(join(built, 'host.js'), file, { AURASTACK_SECRET: 'hunter2' });
-		expect(environments.length).toBeGreaterThan(0);
-		expect(environments.join('')).not.toContain('hunter2');
-	}, 30_000);
+	onLinux(
+		'no secret of the host reaches the reading process',
+		async () => {
+			const file = join(built, 'document.pdf');
+			writeFileSync(file, slowPdf());
+			const { environments } = await measured(join(built, 'host.js'), file, { AURASTACK_SECRET: 'hunter2' });
+			expect(environments.length).toBeGreaterThan(0);
+			expect(environments.join('')).not.toContain('hunter2');
+		},
+		30_000,
+	);
 
-	onLinux('a host that has nothing more to do may end, though a process waits for work', async () => {
-		const file = join(built, 'document.pdf');
-		writeFileSync(file, await pageWith('fin'));
-		const host = spawn(process.execPath, [join(built, 'host.js'), file], { stdio: ['ignore', 'ignore', 'inherit'] });
-		const [code] = await once(host, 'exit');
-		expect(code).toBe(0);
-	}, 15_000);
+	onLinux(
+		'a host that has nothing more to do may end, though a process waits for work',
+		async () => {
+			const file = join(built, 'document.pdf');
+			writeFileSync(file, await pageWith('fin'));
+			const host = spawn(process.execPath, [join(built, 'host.js'), file], { stdio: ['ignore', 'ignore', 'inherit'] });
+			const [code] = await once(host, 'exit');
+			expect(code).toBe(0);
+		},
+		15_000,
+	);
 });
 
 /** Reads one file, says what came of it, and ends by itself once its input is closed. */
@@ -138,7 +171,10 @@ readPdfInProcess(require('node:fs').readFileSync(process.argv[2]))
 `;
 
 async function measured(program: string, file: string, env: NodeJS.ProcessEnv = {}) {
-	const host = spawn(process.execPath, [program, file], { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+	const host = spawn(process.execPath, [program, file], {
+		env: { ...process.env, ...env },
+		stdio: ['pipe', 'pipe', 'pipe'],
+	});
 	const peaks = new Map<number, number>();
 	const environments: string[] = [];
 	const look = () => {
@@ -154,7 +190,13 @@ async function measured(program: string, file: string, env: NodeJS.ProcessEnv = 
 		const [line] = await once(createInterface(host.stdout), 'line');
 		look();
 		const { outcome, wallMs } = JSON.parse(line) as { outcome: string; wallMs: number };
-		return { outcome, wallMs, peakBytes: [...peaks.values()].reduce((sum, peak) => sum + peak, 0), noise, environments };
+		return {
+			outcome,
+			wallMs,
+			peakBytes: [...peaks.values()].reduce((sum, peak) => sum + peak, 0),
+			noise,
+			environments,
+		};
 	} finally {
 		clearInterval(watch);
 		host.stdin.end();
@@ -172,7 +214,10 @@ function environmentOf(pid: number): string {
 }
 
 function childrenOf(pid: number): number[] {
-	return procFile(`${pid}/task/${pid}/children`).split(' ').filter((id) => id.trim() !== '').map(Number);
+	return procFile(`${pid}/task/${pid}/children`)
+		.split(' ')
+		.filter((id) => id.trim() !== '')
+		.map(Number);
 }
 
 function procFile(name: string): string {
@@ -197,16 +242,23 @@ function slowPdf(): Uint8Array {
 
 function rawPdf(extra: string, pages = '/Kids [3 0 R] /Count 1'): Uint8Array {
 	return withObjects([
-		'<</Type /Catalog /Pages 2 0 R>>', `<</Type /Pages ${pages}>>`,
-		'<</Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Extra 4 0 R /Annots 4 0 R>>', extra,
+		'<</Type /Catalog /Pages 2 0 R>>',
+		`<</Type /Pages ${pages}>>`,
+		'<</Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Extra 4 0 R /Annots 4 0 R>>',
+		extra,
 	]);
 }
 
 function contentPdf(deflated: Uint8Array): Uint8Array {
 	return withObjects([
-		'<</Type /Catalog /Pages 2 0 R>>', '<</Type /Pages /Kids [3 0 R] /Count 1>>',
+		'<</Type /Catalog /Pages 2 0 R>>',
+		'<</Type /Pages /Kids [3 0 R] /Count 1>>',
 		'<</Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Contents 4 0 R /Resources <</Font <</F 5 0 R>>>>>>',
-		Buffer.concat([Buffer.from(`<</Length ${deflated.length} /Filter /FlateDecode>>stream\n`), deflated, Buffer.from('\nendstream')]),
+		Buffer.concat([
+			Buffer.from(`<</Length ${deflated.length} /Filter /FlateDecode>>stream\n`),
+			deflated,
+			Buffer.from('\nendstream'),
+		]),
 		'<</Type /Font /Subtype /Type1 /BaseFont /Helvetica>>',
 	]);
 }
@@ -221,7 +273,11 @@ function withObjects(objects: Array<string | Uint8Array>): Uint8Array {
 	const xref = parts.reduce((sum, part) => sum + part.length, 0);
 	const entries = offsets.map((offset) => `${String(offset).padStart(10, '0')} 00000 n \n`).join('');
 	const size = objects.length + 1;
-	parts.push(Buffer.from(`xref\n0 ${size}\n0000000000 65535 f \n${entries}trailer<</Size ${size} /Root 1 0 R>>\nstartxref\n${xref}\n%%EOF`));
+	parts.push(
+		Buffer.from(
+			`xref\n0 ${size}\n0000000000 65535 f \n${entries}trailer<</Size ${size} /Root 1 0 R>>\nstartxref\n${xref}\n%%EOF`,
+		),
+	);
 	return Buffer.concat(parts);
 }
 
