@@ -15,7 +15,8 @@ class WholeDecompressionStream {
 	#input: Uint8Array | null = null;
 
 	constructor(format: string) {
-		this.#decompress = format === 'deflate' ? inflateSync : format === 'deflate-raw' ? inflateRawSync : brotliDecompressSync;
+		this.#decompress =
+			format === 'deflate' ? inflateSync : format === 'deflate-raw' ? inflateRawSync : brotliDecompressSync;
 	}
 
 	readonly writable = {

@@ -39,7 +39,14 @@ export function rowsOf(page: Page): Row[] {
 	const inTables = new Set(tableRows.flatMap((row) => row.lines));
 	const rows = [
 		...tableRows.map(({ cells }) => rowOf(page.number, cells)),
-		...lines.filter((line) => !inTables.has(line)).map(({ segments }) => rowOf(page.number, segments.map((s) => [s]))),
+		...lines
+			.filter((line) => !inTables.has(line))
+			.map(({ segments }) =>
+				rowOf(
+					page.number,
+					segments.map((s) => [s]),
+				),
+			),
 		...upright.map((segment) => rowOf(page.number, [[segment]])),
 	];
 	return rows.sort((a, b) => a.top - b.top || a.cells[0]!.left - b.cells[0]!.left);
@@ -115,7 +122,10 @@ function glyphWords(runs: readonly Run[]): { level: Glyphs[]; upright: Segment[]
 	);
 	for (const run of ordered) {
 		if (isUpright(run)) {
-			const words = run.text.split(/\s+/).filter(Boolean).map((text) => glyphs(run, text, run.box, false));
+			const words = run.text
+				.split(/\s+/)
+				.filter(Boolean)
+				.map((text) => glyphs(run, text, run.box, false));
 			if (words.length > 0) upright.push(segmentOf(words));
 		} else {
 			for (const word of wordsOf(run)) level.push(word);
@@ -153,7 +163,9 @@ function wordsOf(run: Run): Glyphs[] {
 			glyphs(
 				run,
 				match[0],
-				rightToLeft ? [right - before - width, top, right - before, bottom] : [left + before, top, left + before + width, bottom],
+				rightToLeft
+					? [right - before - width, top, right - before, bottom]
+					: [left + before, top, left + before + width, bottom],
 				rightToLeft,
 			),
 		);
@@ -164,10 +176,11 @@ function wordsOf(run: Run): Glyphs[] {
 
 // Advance widths of Helvetica in thousandths of an em (Adobe's AFM of the standard 14 fonts), from U+0020 to U+007E.
 const advances = [
-	278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556, 556, 556, 556,
-	556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778,
-	667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556, 333, 556, 556, 500, 556, 556, 278, 556,
-	556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
+	278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556, 556, 556,
+	556, 556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833,
+	722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556, 333, 556, 556, 500, 556,
+	556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334,
+	260, 334, 584,
 ];
 
 function advanceOf(text: string): number {
@@ -182,7 +195,9 @@ function advanceOf(text: string): number {
 
 function linesOf(words: readonly Glyphs[]): Line[] {
 	const open: Array<{ words: Glyphs[]; middle: number; em: number }> = [];
-	const byMiddle = words.map((word) => ({ word, middle: (word.box[1] + word.box[3]) / 2 })).sort((a, b) => a.middle - b.middle);
+	const byMiddle = words
+		.map((word) => ({ word, middle: (word.box[1] + word.box[3]) / 2 }))
+		.sort((a, b) => a.middle - b.middle);
 	for (const { word, middle } of byMiddle) {
 		const line = open.at(-1);
 		if (line && middle - line.middle <= sameBaseline * Math.min(line.em, word.em)) line.words.push(word);
@@ -203,7 +218,8 @@ function partedLikeNeighbours(line: Line, neighbours: readonly Line[]): Line {
 	const segments = line.segments.flatMap((segment) => {
 		const parts = partsOf(segment.words, (right, { box, em }) => {
 			if (box[0] - right < corridorWidth * em) return false;
-			const begin = ({ segments: [, ...later] }: Line) => later.some((other) => Math.abs(other.box[0] - box[0]) < em / 8);
+			const begin = ({ segments: [, ...later] }: Line) =>
+				later.some((other) => Math.abs(other.box[0] - box[0]) < em / 8);
 			return neighbours.filter(begin).length > 1;
 		});
 		return parts.length === 1 ? [segment] : parts.map(segmentOf);
@@ -228,7 +244,10 @@ function lineOf(words: readonly Glyphs[]): Line {
 	const parts = partsOf(ordered, (right, word, previous) => {
 		const gap = word.box[0] - right;
 		const em = (previous.em + word.em) / 2;
-		return gap > cellGap * em || (gap > figureGap * em && /[\d%\p{Sc}]$|^[A-Z]{3}$/u.test(previous.text) && /^[-+−–(]?\d/.test(word.text));
+		return (
+			gap > cellGap * em ||
+			(gap > figureGap * em && /[\d%\p{Sc}]$|^[A-Z]{3}$/u.test(previous.text) && /^[-+−–(]?\d/.test(word.text))
+		);
 	});
 	return lineFrom(parts.map(segmentOf));
 }
@@ -308,7 +327,9 @@ function startsTable(lines: readonly Line[], index: number, from: number): boole
 	const line = lines[index]!;
 	if (keyOf(line) === null) return false;
 	const row = lines[from - 1];
-	const joined = lines.slice(from, index + 1).every((next, nth) => whiteBetween(lines[from + nth - 1] ?? next, next) <= next.em / 2);
+	const joined = lines
+		.slice(from, index + 1)
+		.every((next, nth) => whiteBetween(lines[from + nth - 1] ?? next, next) <= next.em / 2);
 	return row === undefined || isStrong(line) || !isStrong(row) || !joined || !continues(row, line);
 }
 
@@ -330,9 +351,7 @@ function continues(row: Line, line: Line): boolean {
 	const key = keyOf(row);
 	return (
 		own.length < row.segments.filter(({ numeric }) => numeric).length &&
-		own.every((segment) =>
-			row.segments.some((cell) => cell !== key && meets(extentOf(segment), extentOf(cell), 0)),
-		)
+		own.every((segment) => row.segments.some((cell) => cell !== key && meets(extentOf(segment), extentOf(cell), 0)))
 	);
 }
 
@@ -345,7 +364,9 @@ function heads(line: Line, rows: readonly Line[]): boolean {
 	if (!mayHead(line)) return false;
 	return rows.some((row) => {
 		const figures = row.segments.filter(({ numeric }) => numeric);
-		const named = figures.filter((figure) => line.segments.some((name) => meets(extentOf(name), extentOf(figure), line.em / 2)));
+		const named = figures.filter((figure) =>
+			line.segments.some((name) => meets(extentOf(name), extentOf(figure), line.em / 2)),
+		);
 		return named.length >= Math.min(2, figures.length);
 	});
 }
@@ -364,7 +385,9 @@ function tableFrom(lines: readonly Line[], bearing: readonly number[], from: num
 
 /** A segment that lies over two of another row's is no guide to where columns are. */
 function spans({ box, em }: Segment, model: readonly Line[]): boolean {
-	return model.some(({ segments }) => segments.filter(({ box: b }) => b[0] < box[2] - em / 4 && b[2] > box[0] + em / 4).length > 1);
+	return model.some(
+		({ segments }) => segments.filter(({ box: b }) => b[0] < box[2] - em / 4 && b[2] > box[0] + em / 4).length > 1,
+	);
 }
 
 /** The line with the names of the columns: the one with most of them, a few lines above the first row. */
@@ -404,7 +427,10 @@ function splitAt(segments: readonly Segment[], corridors: readonly Extent[], em:
 }
 
 /** Groups of words from left to right, parted where `apart` says so of the right edge so far and the next word. */
-function partsOf(words: readonly Glyphs[], apart: (right: number, word: Glyphs, previous: Glyphs) => boolean): Glyphs[][] {
+function partsOf(
+	words: readonly Glyphs[],
+	apart: (right: number, word: Glyphs, previous: Glyphs) => boolean,
+): Glyphs[][] {
 	const parts: Glyphs[][] = [];
 	let right = -Infinity;
 	let rightmost: Glyphs | undefined;
@@ -442,7 +468,11 @@ function columnsOf(segments: readonly Segment[], ofRows: readonly Segment[]): Co
 function rowsOfTables(lines: readonly Line[], tables: readonly Table[]): TableRow[] {
 	const anchors = tables.flatMap((table) => {
 		const style = styleOf(lines, table);
-		return [...(table.header === null ? [] : [table.header]), ...table.bearing].map((index) => ({ index, table, style }));
+		return [...(table.header === null ? [] : [table.header]), ...table.bearing].map((index) => ({
+			index,
+			table,
+			style,
+		}));
 	});
 	const cuts: number[] = [];
 	for (const [nth, below] of anchors.slice(1).entries()) {
@@ -456,7 +486,8 @@ function rowsOfTables(lines: readonly Line[], tables: readonly Table[]): TableRo
 		const before = lines.slice(cuts[nth - 1] ?? 0, index).reverse();
 		const after = lines.slice(index + 1, cuts[nth]);
 		const hangsFree = nth === 0 || anchors[nth - 1]!.table !== table;
-		const aboveLimit = index === table.header ? 0.45 * table.em : hangsFree && style.figures === 'first' ? 0 : style.white;
+		const aboveLimit =
+			index === table.header ? 0.45 * table.em : hangsFree && style.figures === 'first' ? 0 : style.white;
 		const taken = [...attached(anchor, before, aboveLimit, table), ...attached(anchor, after, style.white, table)];
 		return { lines: [anchor, ...taken], cells: cellsOf(anchor, taken, table) };
 	});
@@ -483,7 +514,9 @@ function styleOf(lines: readonly Line[], { header, bearing, em }: Table): RowSty
 	const above = header !== strong[0]! - 1 && wraps(first, lines[strong[0]! - 1]);
 	const below = wraps(last, lines[strong.at(-1)! + 1]);
 	const interleaves = strong.some((index) =>
-		[lines[index - 1], lines[index + 1]].some((line) => line !== undefined && whiteBetween(lines[index]!, line) < -0.2 * em),
+		[lines[index - 1], lines[index + 1]].some(
+			(line) => line !== undefined && whiteBetween(lines[index]!, line) < -0.2 * em,
+		),
 	);
 	const figures = interleaves || (above && below) ? 'middle' : above ? 'last' : 'first';
 	const parted = header === null ? strong : [header, ...strong];
@@ -571,8 +604,15 @@ function columnOf([left, , right]: Box, columns: readonly Column[], em: number):
 
 /** The anchor's segments are the cells; each further segment joins the nearest cell of its column, or makes one. */
 function cellsOf(anchor: Line, lines: readonly Line[], { columns, corridors, em }: Table): Segment[][] {
-	const cells = splitAt(anchor.segments, corridors, em).map((segment) => ({ segments: [segment], column: columnOf(segment.box, columns, em) }));
-	for (const segment of splitAt(lines.flatMap(({ segments }) => segments), corridors, em)) {
+	const cells = splitAt(anchor.segments, corridors, em).map((segment) => ({
+		segments: [segment],
+		column: columnOf(segment.box, columns, em),
+	}));
+	for (const segment of splitAt(
+		lines.flatMap(({ segments }) => segments),
+		corridors,
+		em,
+	)) {
 		const column = columnOf(segment.box, columns, em);
 		const [nearest] = cells
 			.filter((cell) => cell.column === column)
@@ -580,7 +620,9 @@ function cellsOf(anchor: Line, lines: readonly Line[], { columns, corridors, em 
 		if (nearest) nearest.segments.push(segment);
 		else cells.push({ segments: [segment], column });
 	}
-	return cells.map(({ segments }) => segments).sort((a, b) => hull(a.map((s) => s.box))[0] - hull(b.map((s) => s.box))[0]);
+	return cells
+		.map(({ segments }) => segments)
+		.sort((a, b) => hull(a.map((s) => s.box))[0] - hull(b.map((s) => s.box))[0]);
 }
 
 function distance({ box: a }: Segment, { box: b }: Segment): number {

@@ -162,14 +162,23 @@ function startReader(): Reader {
 /** The host's own `--require` and `--import` flags: whatever lets it load these sources, the child needs too. */
 function loaderHooks(): string[] {
 	return process.execArgv.flatMap((flag, index, flags) =>
-		/^(-r|--require|--import)$/.test(flag) ? [flag, flags[index + 1]!] : /^--(require|import)=/.test(flag) ? [flag] : [],
+		/^(-r|--require|--import)$/.test(flag)
+			? [flag, flags[index + 1]!]
+			: /^--(require|import)=/.test(flag)
+				? [flag]
+				: [],
 	);
 }
 
 function converse(
 	{ process: child }: Reader,
 	bytes: Uint8Array,
-	{ password, maxPages, timeoutMs = defaultTimeoutMs, memoryMiB = 400 }: { password?: string; maxPages?: number } & ReadLimits,
+	{
+		password,
+		maxPages,
+		timeoutMs = defaultTimeoutMs,
+		memoryMiB = 400,
+	}: { password?: string; maxPages?: number } & ReadLimits,
 	signal: AbortSignal | undefined,
 ): Promise<PdfReading> {
 	return new Promise((resolve, reject) => {

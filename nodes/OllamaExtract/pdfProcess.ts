@@ -24,7 +24,9 @@ async function answer({ bytes, password, maxPages, stopAfterMs, stopAboveBytes }
 		const { code, message, hint } =
 			error instanceof LocalAiError
 				? error
-				: new LocalAiError('defect', `The reading process failed: ${String(error)}`, { hint: 'Report this with the file.' });
+				: new LocalAiError('defect', `The reading process failed: ${String(error)}`, {
+						hint: 'Report this with the file.',
+					});
 		send({ kind: 'error', code, message, hint });
 	}
 }

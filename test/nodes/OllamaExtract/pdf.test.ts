@@ -49,7 +49,9 @@ test('attachments come with their names and bytes', async () => {
 	document.addPage();
 	await document.attach(Buffer.from('<a/>'), 'factur-x.xml', { mimeType: 'text/xml' });
 	const { attachments } = await readPdf(await document.save());
-	expect(attachments.map(({ name, bytes }) => [name, Buffer.from(bytes).toString()])).toEqual([['factur-x.xml', '<a/>']]);
+	expect(attachments.map(({ name, bytes }) => [name, Buffer.from(bytes).toString()])).toEqual([
+		['factur-x.xml', '<a/>'],
+	]);
 });
 
 test('text beyond the page is not on it', async () => {
@@ -112,7 +114,10 @@ describe('what cannot be read', () => {
 	];
 	test.each(cases)('%s', async (_, bytes, message) => {
 		await expect(readPdf(await bytes())).rejects.toMatchObject({
-			name: 'LocalAiError', code: 'invalid-input', message: expect.stringMatching(message), hint: expect.any(String),
+			name: 'LocalAiError',
+			code: 'invalid-input',
+			message: expect.stringMatching(message),
+			hint: expect.any(String),
 		});
 	});
 });
@@ -121,8 +126,16 @@ describe('the text layer', () => {
 	const contents = (...texts: string[]): Pick<PdfContents, 'pages'> => ({
 		pages: [
 			{
-				number: 1, width: 400, height: 500,
-				runs: texts.map((text) => ({ text, box: [0, 0, 10, 10] as const, fontSize: 10, bold: false, from: 'text' as const })),
+				number: 1,
+				width: 400,
+				height: 500,
+				runs: texts.map((text) => ({
+					text,
+					box: [0, 0, 10, 10] as const,
+					fontSize: 10,
+					bold: false,
+					from: 'text' as const,
+				})),
 			},
 		],
 	});
