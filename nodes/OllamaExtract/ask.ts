@@ -16,15 +16,17 @@ export interface Model {
 	readonly maxCalls: number;
 }
 
-/** The model asked when none is named. */
-export const defaultModel = 'qwen2.5-coder:3b-instruct';
+/** The models asked when none is named, of a text and of an image. */
+const defaultModel = 'qwen2.5-coder:3b-instruct';
+const defaultVisionModel = 'qwen2.5vl:3b';
 
-/** The model of these options with its defaults; without a chat a `configuration` error. */
-export function modelOf({ chat, model, numCtx, maxReplyTokens, maxCalls }: ExtractOptions): Model {
-	if (chat === undefined) throw needsModel('This engine');
+/** The model of these options that reads a kind of source, with its defaults; without a chat a `configuration` error. */
+export function modelOf(options: ExtractOptions, kind: 'text' | 'image'): Model {
+	const { chat, model, visionModel, numCtx, maxReplyTokens, maxCalls } = options;
+	if (chat === undefined) throw needsModel(kind === 'image' ? 'An image' : 'This engine');
 	return {
 		chat,
-		name: model ?? defaultModel,
+		name: kind === 'image' ? (visionModel ?? defaultVisionModel) : (model ?? defaultModel),
 		numCtx: numCtx ?? 8192,
 		maxReplyTokens: maxReplyTokens ?? 2048,
 		maxCalls: maxCalls ?? 3,
@@ -33,6 +35,7 @@ export function modelOf({ chat, model, numCtx, maxReplyTokens, maxCalls }: Extra
 
 /** Counts what the model was used for. */
 export class Meter {
+	model: string | null = null;
 	calls = 0;
 	promptTokens = 0;
 	replyTokens = 0;
@@ -44,9 +47,9 @@ export class Meter {
 		this.modelDurationMs += reply.durationMs;
 	}
 
-	usage(model: string): ExtractResult['usage'] {
-		const { calls, promptTokens, replyTokens, modelDurationMs } = this;
-		return { model: calls === 0 ? null : model, calls, promptTokens, replyTokens, modelDurationMs };
+	usage(): ExtractResult['usage'] {
+		const { model, calls, promptTokens, replyTokens, modelDurationMs } = this;
+		return { model, calls, promptTokens, replyTokens, modelDurationMs };
 	}
 }
 
@@ -79,6 +82,7 @@ export async function ask<Answer>(
 	let current = [...messages];
 	let complaint = '';
 	for (let call = 1; call <= model.maxCalls; call++) {
+		meter.model = model.name;
 		meter.calls++;
 		const reply = await abortable(
 			model.chat(

@@ -139,7 +139,7 @@ const engine: INodeProperties[] = [
 		type: 'resourceLocator',
 		default: { mode: 'list', value: 'qwen2.5-coder:3b-instruct', cachedResultName: 'qwen2.5-coder:3b-instruct' },
 		required: true,
-		description: 'Images need a vision model, such as qwen2.5vl:3b',
+		description: 'Reads text; images are read by the Vision Model, an option below',
 		modes: [
 			{
 				displayName: 'From List',
@@ -256,6 +256,14 @@ const options: INodeProperties = {
 			],
 			default: 'null',
 			description: 'What to do with a value from the model that is not in the source',
+		},
+		{
+			displayName: 'Vision Model',
+			name: 'visionModel',
+			type: 'string',
+			displayOptions: { show: { '/engine': ['automatic', 'modelOnly'] } },
+			default: 'qwen2.5vl:3b',
+			description: 'The model that reads images, which the chosen one may not see',
 		},
 	],
 };

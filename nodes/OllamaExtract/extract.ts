@@ -1,6 +1,6 @@
 import { LocalAiError } from '../shared/errors';
 import { estimateTokens } from '../shared/ollama';
-import { ask, cancelled, defaultModel, Meter, modelOf, needsModel, orReason, roomFor } from './ask';
+import { ask, cancelled, Meter, modelOf, needsModel, orReason, roomFor } from './ask';
 import { checkDocument, compareWithXml, figuresOf } from './checks';
 import { Draft, type DraftLine, type Entry } from './draft';
 import { readEInvoice, type EInvoice } from './einvoice';
@@ -50,7 +50,7 @@ export async function extract(source: Source, options: ExtractOptions, signal?: 
 			hint: 'Choose Automatic or Model Only for a JSON Schema of your own.',
 		});
 	}
-	if (options.engine === 'model-only') modelOf(options);
+	if (options.engine === 'model-only') modelOf(options, 'text');
 	const opened = await open(source, options, signal);
 	return question === null
 		? await extractCommercial(opened, { ...options, schema: schema as 'devis' | 'invoice' }, meter, signal)
@@ -108,7 +108,7 @@ async function extractCommercial(
 		verdict: verdictOf(data.number !== null || data.totals.gross !== null || data.lines.length > 0, standing),
 		reasons: standing,
 		document,
-		usage: meter.usage(options.model ?? defaultModel),
+		usage: meter.usage(),
 	};
 }
 
@@ -184,7 +184,7 @@ async function fillFromModel(
 	const wanted = draft.missing();
 	if (!wanted.lines && !wanted.header.some(isRequired)) return;
 	if (options.chat === undefined) return void reasons.push(noModel());
-	const model = modelOf(options);
+	const model = modelOf(options, 'text');
 	const used = new UsedPlaces();
 	const asked = wanted.header;
 	const first = questionFor(asked, wanted.lines);
@@ -274,7 +274,7 @@ async function fillFromImage(
 	reasons: Reason[],
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	const model = modelOf(options);
+	const model = modelOf(options, 'image');
 	const question = questionFor(
 		headerFields.map(({ path }) => path),
 		true,

@@ -18,7 +18,7 @@ export async function extractOwnSchema(
 	meter: Meter,
 	signal: AbortSignal | undefined,
 ): Promise<ExtractResult> {
-	const model = modelOf(options);
+	const model = modelOf(options, opened.kind === 'image' ? 'image' : 'text');
 	const reasons: Reason[] = [];
 	const fields: Field[] = [];
 	let data: unknown;
@@ -71,7 +71,7 @@ export async function extractOwnSchema(
 		),
 		reasons,
 		document: opened.document,
-		usage: meter.usage(model.name),
+		usage: meter.usage(),
 	};
 }
 

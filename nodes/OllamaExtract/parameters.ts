@@ -42,6 +42,7 @@ export async function extractRequest(host: IExecuteFunctions, itemIndex: number)
 			engine,
 			...(engine !== 'without-model' && { model: modelOf(host, itemIndex) }),
 			...given('ignoreXml', options.ignoreXml),
+			...given('visionModel', options.visionModel || undefined),
 			...given('unproven', options.unproven),
 			...given('numCtx', options.numCtx),
 			...given('maxReplyTokens', options.maxReplyTokens),
@@ -100,6 +101,7 @@ const extractOptionValues = z
 		readMemoryMiB: wholeFrom(200),
 		readTimeoutSeconds: z.coerce.number().positive(),
 		unproven: z.enum(['null', 'keep', 'fail']),
+		visionModel: z.string().trim(),
 	})
 	.partial();
 

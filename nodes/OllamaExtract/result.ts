@@ -22,13 +22,7 @@ export interface Field {
 	readonly reason?: string;
 }
 
-export type CheckRule =
-	| 'line-total'
-	| 'lines-sum'
-	| 'tax-rate'
-	| 'tax-sum'
-	| 'gross'
-	| 'xml-against-page';
+export type CheckRule = 'line-total' | 'lines-sum' | 'tax-rate' | 'tax-sum' | 'gross' | 'xml-against-page';
 
 /** One verification, in decimals. `ok` is false when printed and expected differ by more than rounding allows. */
 export interface Check {
@@ -117,6 +111,8 @@ export interface ExtractOptions {
 	readonly chat?: Chat;
 	/** Default `qwen2.5-coder:3b-instruct`. */
 	readonly model?: string;
+	/** The model that is asked instead where the source is an image. Default `qwen2.5vl:3b`. */
+	readonly visionModel?: string;
 	/** What becomes of a model's value that is not on the page. Default `null`. */
 	readonly unproven?: 'null' | 'keep' | 'fail';
 	/** Context length asked of the model, in tokens. Default 8192. */

@@ -235,6 +235,23 @@ describe('with an Ollama server', () => {
 		expect(results).toMatchObject([{ usage: { model: 'llava:7b', calls: 1 } }, { usage: { calls: 1 } }]);
 	});
 
+	test('an image goes to the vision model of the options', async () => {
+		const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 1, 2, 3]).toString('base64');
+		const [results] = json(
+			await run({
+				parameters: {
+					...modelOnly,
+					source: 'binary',
+					model: { __rl: true, mode: 'name', value: 'qwen2.5-coder:3b-instruct' },
+					options: { visionModel: 'llava:7b' },
+				},
+				credentials: credentials(),
+				items: [{ json: {}, binary: { data: { data: png, mimeType: 'image/png' } } }],
+			}),
+		);
+		expect(results).toMatchObject([{ verdict: expect.any(String), usage: { model: 'llava:7b', calls: 1 } }]);
+	});
+
 	test.each([
 		['a wrong key', { apiKey: 'wr0ng' }, 'credential-invalid', /key/],
 		['no server', { baseUrl: 'http://127.0.0.1:1' }, 'temporarily-unavailable', /ollama serve/],

@@ -389,11 +389,12 @@ describe('files', () => {
 
 	test("an image goes to the model as it is; its values are the model's alone and go to review", async () => {
 		const { chat, asked } = scripted(answer);
-		const { data, fields, verdict, reasons, document } = await extract(
+		const { data, fields, verdict, reasons, document, usage } = await extract(
 			{ bytes: png, fileName: 'scan.png' },
 			withModel(chat, { engine: 'automatic' }),
 		);
 		expect(asked[0]!.messages.flatMap(({ images }) => images ?? [])).toEqual([png]);
+		expect([asked[0]!.model, usage.model]).toEqual(['qwen2.5vl:3b', 'qwen2.5vl:3b']);
 		expect([data.totals.gross, data.date, verdict, document.kind]).toEqual([
 			'1311.00',
 			'2026-11-22',
@@ -405,6 +406,17 @@ describe('files', () => {
 			new Set(['model-only']),
 		);
 	});
+
+	test.each(['devis', { type: 'object', properties: { number: { type: 'string' } } }])(
+		'an image goes to the vision model that was named, a text never',
+		async (schema) => {
+			const { chat, asked } = scripted(answer);
+			const models = { schema, engine: 'model-only', chat, model: 'mistral:7b', visionModel: 'llava:7b' } as const;
+			await extract({ bytes: png }, models);
+			await extract({ text: devis }, models);
+			expect(asked.map(({ model }) => model)).toEqual(['llava:7b', 'mistral:7b']);
+		},
+	);
 
 	test('an image without a model is an error that says so', async () => {
 		const error = await failure(extract({ bytes: png }, { schema: 'devis', engine: 'without-model' }));
@@ -491,6 +503,15 @@ describe('against a server that fails', () => {
 			message: expect.stringContaining('ollama pull qwen2.5-coder:3b-instruct'),
 		});
 		expect((await failure(extract({ text }, withModel(chat())))).code).toBe('configuration');
+	});
+
+	test('a vision model that is not pulled is named with its command', async () => {
+		const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 1, 2, 3]);
+		expect(await failure(extract({ bytes: png }, withModel(chat())))).toMatchObject({
+			code: 'configuration',
+			message: expect.stringContaining('qwen2.5vl:3b'),
+			hint: expect.stringContaining('ollama pull qwen2.5vl:3b'),
+		});
 	});
 
 	test('cancelled while the model is silent, it ends at once', async () => {
