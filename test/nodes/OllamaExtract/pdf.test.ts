@@ -1,4 +1,9 @@
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
+
+import PdfKit from 'pdfkit';
 import { degrees, PDFDocument, PDFName, PDFNumber, PDFRef, StandardFonts, type PDFArray, type PDFPage } from 'pdf-lib';
 
 import { readPdf, textLayer, type PdfContents } from '../../../nodes/OllamaExtract/pdf';
@@ -122,6 +127,54 @@ describe('what cannot be read', () => {
 	});
 });
 
+describe('an encrypted PDF', () => {
+	const needed = {
+		name: 'LocalAiError',
+		code: 'invalid-input',
+		message: expect.stringMatching(/only with a password/),
+	};
+	const wrong = {
+		name: 'LocalAiError',
+		code: 'invalid-input',
+		message: expect.stringMatching(/password does not open/),
+	};
+
+	test.each([
+		['40 bits', '1.3'],
+		['128 bits', '1.4'],
+		['AES, 128 bits', '1.6'],
+		['AES, 256 bits', '1.7ext3'],
+	] as const)('%s: the password is asked for, and only the right one opens it', async (_, pdfVersion) => {
+		const bytes = await encrypted({ pdfVersion, userPassword: 'sésame', ownerPassword: 'maître' });
+		await expect(readPdf(bytes)).rejects.toMatchObject(needed);
+		await expect(readPdf(bytes, { password: 'sesame' })).rejects.toMatchObject(wrong);
+		for (const password of ['sésame', 'maître']) {
+			const { pages } = await readPdf(bytes, { password });
+			expect(pages[0]!.runs.map(({ text }) => text)).toEqual(['Devis secret']);
+		}
+	});
+
+	test('one that only forbids changes opens without a password', async () => {
+		const { pages } = await readPdf(await encrypted({ pdfVersion: '1.7ext3', ownerPassword: 'maître' }));
+		expect(pages[0]!.runs.map(({ text }) => text)).toEqual(['Devis secret']);
+	});
+
+	test('no message tells the password that was tried', async () => {
+		const bytes = await encrypted({ pdfVersion: '1.7ext3', userPassword: 'sésame' });
+		const error: unknown = await readPdf(bytes, { password: 'hunter2' }).catch((reason: unknown) => reason);
+		expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('hunter2');
+	});
+
+	const real = join(__dirname, '..', '..', '..', '..', 'shared', 'corpus', 'pdf', 'nasty', 'aes-256.pdf');
+	if (!existsSync(real)) console.warn(`Skipped: no encrypted PDF at ${real}.`);
+	(existsSync(real) ? test : test.skip)('one that another program made', async () => {
+		const bytes = readFileSync(real);
+		await expect(readPdf(bytes)).rejects.toMatchObject(needed);
+		await expect(readPdf(bytes, { password: 'bar' })).rejects.toMatchObject(wrong);
+		await expect(readPdf(bytes, { password: 'foo' })).resolves.toMatchObject({ pageCount: 1, warnings: [] });
+	});
+});
+
 describe('the text layer', () => {
 	const contents = (...texts: string[]): Pick<PdfContents, 'pages'> => ({
 		pages: [
@@ -161,6 +214,15 @@ async function pdf(draw: (page: PDFPage) => void): Promise<Uint8Array> {
 	page.setFont(await document.embedFont(StandardFonts.Helvetica));
 	draw(page);
 	return document.save();
+}
+
+async function encrypted(options: PDFKit.PDFDocumentOptions): Promise<Uint8Array> {
+	const document = new PdfKit(options);
+	const chunks: Buffer[] = [];
+	document.on('data', (chunk: Buffer) => chunks.push(chunk));
+	document.text('Devis secret').end();
+	await once(document, 'end');
+	return Buffer.concat(chunks);
 }
 
 async function withoutPages(): Promise<Uint8Array> {
