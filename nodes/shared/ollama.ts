@@ -40,8 +40,8 @@ const maxReplyBytes = 64 * 1024 * 1024;
 
 /**
  * A chat over Ollama's own `/api/chat` at temperature 0, streamed, so that endless white space or repetition ends early
- * and what came before is returned. Counts are the server's; where it was stopped early, `promptTokens` is an estimate
- * from above. Rejects with LocalAiError.
+ * and what came before is returned; so it is where the server itself ends a repetition. Counts are the server's; of a
+ * reply that was stopped, `promptTokens` is an estimate from above. Rejects with LocalAiError.
  */
 export function ollamaChat(
 	options: OllamaChatOptions,
@@ -49,16 +49,11 @@ export function ollamaChat(
 	const { timeoutMs = 30 * 60_000, maxTries = 3, retryDelayMs = 1_000 } = options;
 	return async (request, signal) => {
 		const deadline = Date.now() + timeoutMs;
-		let think: false | undefined = false;
 		for (let tries = 1; ; tries++) {
 			try {
-				return await chatOnce(options, request, think, Math.max(1, deadline - Date.now()), signal);
+				return await chatOnce(options, request, Math.max(1, deadline - Date.now()), signal);
 			} catch (error) {
 				if (!(error instanceof LocalAiError)) throw error;
-				if (think === false && /think/i.test(error.message) && error.code === 'configuration') {
-					think = undefined;
-					continue;
-				}
 				const pauseMs = error.retryAfterMs ?? retryDelayMs * 2 ** (tries - 1);
 				if (tries >= maxTries || !worthAnotherTry(error) || Date.now() + pauseMs >= deadline) throw error;
 				await wait(pauseMs, undefined, { signal }).catch(() => {
@@ -87,14 +82,13 @@ export async function listModels(
 			.map(({ name, size, details }) => ({ name, sizeBytes: size, parameterSize: details?.parameter_size ?? '' }))
 			.sort((a, b) => a.name.localeCompare(b.name));
 	} catch (error) {
-		throw explain(error, server.baseUrl);
+		throw explain(error);
 	}
 }
 
 async function chatOnce(
 	server: OllamaServer,
 	request: StructuredRequest,
-	think: false | undefined,
 	timeoutMs: number,
 	signal: AbortSignal | undefined,
 ): Promise<StructuredReply> {
@@ -109,32 +103,42 @@ async function chatOnce(
 			messages,
 			stream: true,
 			format: request.schema,
-			...(think === undefined ? {} : { think }),
+			// Models that can think do so by default (0.12.6 and later), and those that cannot take this without complaint.
+			think: false,
+			// A prompt that does not fit is an error then; by default its oldest messages are left out silently.
+			...({ truncate: false } as object),
 			options: { temperature: 0, num_ctx: request.numCtx, num_predict: request.maxReplyTokens },
 		});
 		let text = '';
 		let pieces = 0;
 		let checkedAt = 0;
-		for await (const part of stream) {
-			text += part.message?.content ?? '';
-			pieces++;
-			if (part.done) return finished(part, text, Date.now() - started);
-			if (text.length - checkedAt >= 256) {
-				checkedAt = text.length;
-				if (runsAway(text)) {
-					stream.abort();
-					return {
-						text: text.trimEnd(),
-						promptTokens: estimateTokens(request.messages.map(({ content }) => content).join('\n')),
-						replyTokens: pieces,
-						durationMs: Date.now() - started,
-					};
+		const stopped = (): StructuredReply => ({
+			text: text.trimEnd(),
+			promptTokens: estimateTokens(request.messages.map(({ content }) => content).join('\n')),
+			replyTokens: pieces,
+			durationMs: Date.now() - started,
+		});
+		try {
+			for await (const part of stream) {
+				text += part.message?.content ?? '';
+				pieces++;
+				if (part.done) return finished(part, text, Date.now() - started);
+				if (text.length - checkedAt >= 256) {
+					checkedAt = text.length;
+					if (runsAway(text)) {
+						stream.abort();
+						return stopped();
+					}
 				}
 			}
+		} catch (error) {
+			// Ollama stops a model that repeats itself and closes the reply in good order, without its last message.
+			if (error instanceof Error && error.message.startsWith('Did not receive done')) return stopped();
+			throw error;
 		}
-		throw brokenOff(server.baseUrl);
+		return stopped();
 	} catch (error) {
-		throw explain(error, server.baseUrl);
+		throw explain(error, request.model);
 	}
 }
 
@@ -226,50 +230,72 @@ function refusal(response: Response, body: string, model: string | undefined): L
 			hint: `Run: ollama pull ${model}`,
 		});
 	}
-	if (/more system memory|out of memory|cudaMalloc|signal: killed/i.test(said)) {
-		return new LocalAiError(
-			'configuration',
-			`Ollama has too little memory for ${model ?? 'this model'}: ${excerpt(said)}`,
-			{
-				hint: 'Choose a smaller model, lower the context length, or free memory on that machine.',
-			},
+	if (response.status === 401 && /"signin_url"/.test(body)) {
+		return new LocalAiError('unauthorized', `Ollama would send "${model}" to its cloud and is not signed in there`, {
+			hint: 'Choose a model that runs on your own machine.',
+		});
+	}
+	return known(said, model) ?? statusError(service, response, said);
+}
+
+/** The error for what Ollama and its runner say of a request that will never work, or rarely. */
+function known(said: string, model = 'this model'): LocalAiError | undefined {
+	const configuration = (message: string, hint: string) =>
+		new LocalAiError('configuration', `${message}: ${excerpt(said)}`, { hint });
+	if (outOfMemory.test(said)) {
+		return configuration(
+			`Ollama has too little memory for ${model}`,
+			'Choose a smaller model, lower the context length, or free memory on that machine.',
 		);
 	}
-	return statusError(service, response, said);
+	if (/unexpectedly stopped|no longer running|process has terminated/i.test(said)) {
+		return new LocalAiError('unreachable', `The model runner of Ollama stopped: ${excerpt(said)}`, {
+			hint: `Memory is the usual cause: choose a smaller model than ${model}, or lower the context length. The log of Ollama tells more.`,
+		});
+	}
+	if (/longer than the context|exceeds? the (?:available )?context|context (?:size|length) exceeded/i.test(said)) {
+		return configuration('The prompt is too long for the context', 'Raise the context length.');
+	}
+	if (/invalid format|invalid JSON schema|failed to parse grammar|JSON schema conversion/i.test(said)) {
+		return configuration('Ollama cannot use this JSON Schema', 'Simplify the schema: fewer patterns and alternatives.');
+	}
+	if (/image input/i.test(said)) {
+		return configuration(`${model} cannot read images`, 'Choose a vision model, such as qwen2.5vl:3b.');
+	}
+	return undefined;
 }
+
+const outOfMemory =
+	/more system memory|out of (?:device )?memory|erroroutofmemory|(?:cuda|hip)Malloc failed|failed to allocate|allocation failed|(?:not enough|insufficient) memory|signal: killed/i;
 
 function messageIn(body: string): string {
 	try {
 		const parsed: unknown = JSON.parse(body);
-		if (typeof parsed === 'object' && parsed !== null && 'error' in parsed) return String(parsed.error);
+		if (typeof parsed === 'object' && parsed !== null && 'error' in parsed) {
+			const { error } = parsed;
+			// Since 0.30 the runner's own reply stands in it as text: `{"error":{"code":400,"message":"…"}}`.
+			if (typeof error === 'string') return error.startsWith('{') ? messageIn(error) : error;
+			if (typeof error === 'object' && error !== null && 'message' in error) return String(error.message);
+		}
 	} catch {
 		// A proxy in front of Ollama answers in HTML or plain text: shown as it is.
 	}
 	return body;
 }
 
-function explain(error: unknown, url: string): LocalAiError {
+function explain(error: unknown, model?: string): LocalAiError {
 	if (error instanceof LocalAiError) return error;
 	const message = error instanceof Error ? error.message : String(error);
-	if (/Did not receive done/.test(message)) return brokenOff(url);
-	if (/more system memory|out of memory|signal: killed/i.test(message)) {
-		return new LocalAiError('configuration', `Ollama ran out of memory: ${excerpt(message)}`, {
-			hint: 'Choose a smaller model, lower the context length, or free memory on that machine.',
-		});
-	}
-	return new LocalAiError('bad-reply', `Ollama reported an error in its reply: ${excerpt(message)}`, {
-		hint: 'Look at the log of Ollama, then try again.',
-	});
+	return (
+		known(messageIn(message), model) ??
+		new LocalAiError('bad-reply', `Ollama reported an error in its reply: ${excerpt(message)}`, {
+			hint: 'Look at the log of Ollama, then try again.',
+		})
+	);
 }
 
 function worthAnotherTry({ code, hint }: LocalAiError): boolean {
 	return code === 'overloaded' || (code === 'unreachable' && !hint.startsWith('Start it'));
-}
-
-function brokenOff(url: string): LocalAiError {
-	return new LocalAiError('unreachable', `Ollama at ${new URL(url).host} broke off its reply`, {
-		hint: 'Look at the log of Ollama, then try again.',
-	});
 }
 
 function notOllama(url: string): LocalAiError {

@@ -1,5 +1,20 @@
 // A stand-in for Ollama: it speaks the server's HTTP protocol on a real socket and holds no model. What it answers is
-// scripted, or read off the document in the prompt by simple rules. Paths, fields and error texts follow Ollama 0.12.
+// scripted, or read off the document in the prompt by simple rules.
+//
+// Facts, read in Ollama's sources at v0.12.6 and v0.33.0-rc2 (server/routes.go, server/sched.go, llm/server.go,
+// llm/llama_server.go, llm/status.go):
+// - a model that is not pulled: 404, `model 'x' not found`
+// - a full queue: 503, `server busy, please try again.  maximum pending requests exceeded`, no Retry-After
+// - `think: true` for a model that cannot: 400, `"x" does not support thinking`; `think: false` is never refused
+// - too little memory: 500, `model requires more system memory (…) than is available (…)` (0.12), or what the runner
+//   printed last; a runner that died: 500, `model runner has unexpectedly stopped, this may be due to resource …`
+// - a format that is no schema: 500, `invalid format: …`; a schema without a grammar: 500, `invalid JSON schema in format`
+// - a prompt that does not fit, with `truncate: false`: 400, `the input length exceeds the context length`, or the
+//   runner's own body as a text in `error` (since 0.30); without it the oldest messages are left out silently
+// - an error before the first part is a status with JSON; after it, a line `{"error": …}` in the stream, which then ends
+// - after more than 30 equal tokens in a row the stream ends in good order without its last message
+// - a model of Ollama's cloud, not signed in: 401, `{"error":"unauthorized","signin_url":…}`; Ollama itself asks for no
+//   key, a 401 of a reverse proxy has the proxy's own body
 //
 // Tokens are counted roughly: a piece of up to four letters, a digit or a sign each count as one. Real tokenizers differ.
 //
@@ -26,6 +41,7 @@ export interface ChatBody {
 	readonly stream?: boolean;
 	readonly format?: object | string;
 	readonly think?: boolean;
+	readonly truncate?: boolean;
 	readonly options?: { readonly num_ctx?: number; readonly num_predict?: number; readonly temperature?: number };
 }
 
@@ -47,6 +63,8 @@ export type Behaviour =
 	| { readonly kind: 'stall'; readonly content?: string }
 	/** The connection closes after this much content, without the final message. */
 	| { readonly kind: 'cut'; readonly content: string }
+	/** The stream ends in good order after this much content, without the final message: a repetition was stopped. */
+	| { readonly kind: 'unfinished'; readonly content: string }
 	/** An error in the middle of the stream, as when the runner dies. */
 	| { readonly kind: 'error-in-stream'; readonly content: string; readonly error: string }
 	/** `content`, then `unit` for ever: endless white space, a loop. */
@@ -178,6 +196,9 @@ function play(response: ServerResponse, body: ChatBody, behaviour: Behaviour): v
 		case 'cut':
 			startStream(response, body, behaviour.content);
 			return void response.write('{"model":', () => response.destroy());
+		case 'unfinished':
+			startStream(response, body, behaviour.content);
+			return void response.end();
 		case 'error-in-stream':
 			startStream(response, body, behaviour.content);
 			return void response.end(`${JSON.stringify({ error: behaviour.error })}\n`);

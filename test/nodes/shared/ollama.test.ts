@@ -47,6 +47,7 @@ test('a chat asks for the schema at temperature 0 within its limits, and counts 
 			stream: true,
 			format: request.schema,
 			think: false,
+			truncate: false,
 			options: { temperature: 0, num_ctx: 4096, num_predict: 512 },
 		},
 	]);
@@ -72,6 +73,12 @@ test.each([
 	},
 );
 
+test('a repetition that the server ended is returned as far as it came', async () => {
+	server.script({ kind: 'unfinished', content: '{"number":"D-7"}   ' });
+	expect(await chat()(request)).toMatchObject({ text: '{"number":"D-7"}', replyTokens: 1 });
+	expect(server.chats()).toHaveLength(1);
+});
+
 test.each([
 	[
 		'model not pulled',
@@ -85,6 +92,57 @@ test.each([
 		{ kind: 'status', status: 500, error: 'model requires more system memory (5.6 GiB) than is available (3.1 GiB)' },
 		'configuration',
 		/smaller model/,
+	],
+	[
+		'out of memory while loading, in the words of the runner',
+		{
+			kind: 'status',
+			status: 500,
+			error: 'ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 3',
+		},
+		'configuration',
+		/smaller model/,
+	],
+	[
+		'a prompt that does not fit',
+		{ kind: 'status', status: 400, error: 'the input length exceeds the context length' },
+		'configuration',
+		/context length/,
+	],
+	[
+		"a prompt that does not fit, in the runner's own body",
+		{
+			kind: 'status',
+			status: 400,
+			error:
+				'{"error":{"code":400,"message":"the request exceeds the available context size, try increasing it","type":"exceed_context_size_error"}}',
+		},
+		'configuration',
+		/context length/,
+	],
+	[
+		'a schema without a grammar',
+		{ kind: 'status', status: 500, error: 'invalid JSON schema in format' },
+		'configuration',
+		/schema/,
+	],
+	[
+		'an image for a model that sees none',
+		{ kind: 'status', status: 500, error: 'this model is missing data required for image input' },
+		'configuration',
+		/vision model/,
+	],
+	[
+		"a model of Ollama's cloud",
+		{ kind: 'status', status: 401, body: '{"error":"unauthorized","signin_url":"https://example.org/connect"}' },
+		'unauthorized',
+		/your own machine/,
+	],
+	[
+		'a reverse proxy that wants a key',
+		{ kind: 'status', status: 401, body: '<html><h1>401 Authorization Required</h1></html>' },
+		'unauthorized',
+		/key/,
 	],
 	['not Ollama', { kind: 'status', status: 200, body: '<html>hello</html>' }, 'configuration', /base URL/],
 	[
@@ -111,6 +169,16 @@ test.each([
 	],
 	['dropped', { kind: 'drop' }, 'unreachable'],
 	['cut off', { kind: 'cut', content: '{"number":' }, 'unreachable'],
+	[
+		'dying',
+		{
+			kind: 'status',
+			status: 500,
+			error:
+				'model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, check ollama server logs for details',
+		},
+		'unreachable',
+	],
 	['failing', { kind: 'status', status: 500, error: 'something went wrong' }, 'unreachable'],
 ] satisfies Array<[string, Behaviour, string]>)(
 	'a %s server is tried three times, then the error is plain',
@@ -129,15 +197,6 @@ test('what a busy server says about when to come back is kept, and no wait excee
 	const error = await failure(chat({ timeoutMs: 5_000 })(request));
 	expect(error).toMatchObject({ code: 'overloaded', retryAfterMs: 120_000 });
 	expect(server.chats()).toHaveLength(1);
-});
-
-test('a model that refuses to be told not to think is asked without it', async () => {
-	server.script(
-		{ kind: 'status', status: 400, error: '"mistral:7b" does not support thinking' },
-		{ kind: 'answer', content: { number: 'D-7' } },
-	);
-	expect((await chat()(request)).text).toBe('{"number":"D-7"}');
-	expect(server.chats().map(({ think }) => think)).toEqual([false, undefined]);
 });
 
 test.each([
