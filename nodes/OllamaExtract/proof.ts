@@ -48,7 +48,9 @@ export function proveHeader(
 	if (everywhere.length === 0) return refused(`"${printed}" is not on the page`);
 	const told = everywhere.filter((match) => !inProse(index, match, path));
 	if (told.length === 0) return refused(`"${printed}" is on the page only within a sentence`);
-	const found = told.filter((match) => !underOther(index, match, path, parties));
+	const whole = path === 'totals.tax' ? told.filter((match) => !ofOneRate(index, match)) : told;
+	if (whole.length === 0) return refused(`"${printed}" is the tax of one rate among several`);
+	const found = whole.filter((match) => !underOther(index, match, path, parties));
 	if (found.length === 0) return refused(`"${printed}" stands with the other party's name`);
 	const { own, rival } = labels[path];
 	const scored = found.map((match) => ({
@@ -255,7 +257,10 @@ const labels: Readonly<Record<HeaderFieldPath, { own: RegExp; rival: RegExp }>> 
 		rival: /siret|siren|tva|client|commande|t[ée]l|iban|kunden/i,
 	},
 	date: { own: dateWords.date, rival: new RegExp(`${dateWords.validUntil.source}|${dateWords.other.source}`, 'i') },
-	validUntil: { own: dateWords.validUntil, rival: dateWords.other },
+	validUntil: {
+		own: dateWords.validUntil,
+		rival: new RegExp(`${dateWords.date.source}|${dateWords.other.source}`, 'i'),
+	},
 	currency: { own: nothing, rival: nothing },
 	'seller.name': { own: partyWords.seller, rival: partyWords.buyer },
 	'seller.vat': { own: partyWords.seller, rival: partyWords.buyer },
@@ -274,7 +279,11 @@ const labels: Readonly<Record<HeaderFieldPath, { own: RegExp; rival: RegExp }>> 
 function labelScore(index: PageIndex, match: Match, pattern: RegExp): number {
 	const { cells } = index.rows[match.row]!;
 	const cell = cells[match.cell]!;
-	const before = cell.plain.slice(0, cell.starts[match.from]).slice(-40);
+	// Of two dates in one cell each has its own label: what stands before the first is not the second's.
+	const earlier = cell.dates.filter(({ to }) => to <= match.from).map(({ to }) => cell.starts[to] ?? 0);
+	const dated = cell.dates.some(({ from }) => from === match.from);
+	const start = cell.starts[match.from]!;
+	const before = cell.plain.slice(dated ? Math.max(0, ...earlier) : 0, start).slice(-40);
 	if (pattern.test(before)) return 3;
 	if (match.cell > 0 && isLabel(cells[match.cell - 1]!.plain, pattern)) return 2;
 	const at = column(index, match).findIndex(({ above }) => isLabel(above.plain, pattern));
@@ -305,6 +314,16 @@ function column(index: PageIndex, match: Match): Array<{ above: IndexedCell; row
 function inProse(index: PageIndex, { row, cell, from, to }: Match, path: HeaderFieldPath): boolean {
 	const sentence = index.rows[row]!.cells[cell]!.cell.words.length - (to - from) > 8;
 	return sentence && (path.startsWith('totals.') || (path.endsWith('.name') && from > 0));
+}
+
+/** Whether a row tells the tax of one rate, and another row that of another. */
+function ofOneRate({ rows }: PageIndex, { row }: Match): boolean {
+	const rateOf = ({ cells }: PageIndex['rows'][number]) => {
+		const text = cells.map(({ plain }) => plain).join(' ');
+		return totalWords.tax.test(text) && cells.length <= 3 ? /(\d+(?:[.,]\d+)?) ?%/.exec(text)?.[1] : undefined;
+	};
+	const own = rateOf(rows[row]!);
+	return own !== undefined && rows.some((one) => ![undefined, own].includes(rateOf(one)));
 }
 
 /** Whether the nearest name above, in the same block of text, is the other party's. */

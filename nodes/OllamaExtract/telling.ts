@@ -66,7 +66,8 @@ const totals: ReadonlySet<string | undefined> = new Set([
 
 function bearsAmount({ cells }: Row): boolean {
 	const figures = cells.filter(({ text }) => isFigure(squeezed(text)));
-	return figures.length > 1 || cells.some(({ text }) => amount.test(text) && text.split(' ').length <= proseFrom);
+	const amounts = cells.filter(({ text }) => amount.test(withoutAsides(text)));
+	return figures.length > 1 || amounts.some(({ text }) => text.split(' ').length <= proseFrom);
 }
 
 function isHead({ cells }: Row): boolean {
@@ -146,8 +147,12 @@ function telling(text: string, besideFigures: boolean): string {
 	if (!company.test(text) && (postcode.test(text) || street.test(text))) return '';
 	if (text.length <= 60 && isOtherLabel(text) && !wanted.test(text)) return '';
 	const prose = besideFigures && !terms.test(text) ? text : withoutProse(text);
-	const short = asides.reduce((rest, aside) => rest.replace(aside, ''), prose).trim();
+	const short = withoutAsides(prose);
 	return /^[\s,;:–—-]*$/.test(short) && short !== text ? '' : short;
+}
+
+function withoutAsides(text: string): string {
+	return asides.reduce((rest, aside) => rest.replace(aside, ''), text).trim();
 }
 
 /** Whether a text begins with the label of a number or date that the schema has no field for. */

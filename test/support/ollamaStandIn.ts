@@ -275,12 +275,14 @@ function answerFromPage({ messages, format }: ChatBody): Record<string, unknown>
 type PageRule = (doc: string, rows: string[][]) => string | undefined;
 
 const anyDate = /\b\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b|\b\d{1,2}(?:er)? \p{L}+ \d{4}\b|\b\d{4}-\d\d-\d\d\b/u;
-const anyAmount = /-?\d[\d  .]*,\d{2}|-?\d[\d ,]*\.\d{2}/;
+/** The last number of a cell. */
+const anyAmount = /-?\d[\d  .,]*(?=\D*$)/;
+const onlyAmount = /^-?\d[\d  .,]*(?: ?[€$£])?$/;
 const amountOn =
 	(label: RegExp): PageRule =>
 	(_, rows) => {
 		const row = rows.filter((cells) => label.test(cells.join(' ')) && anyAmount.test(cells.at(-1) ?? '')).at(-1);
-		return row && anyAmount.exec(row.at(-1)!)?.[0];
+		return row && anyAmount.exec(row.at(-1)!)?.[0].trim();
 	};
 const dateOn =
 	(label: RegExp): PageRule =>
@@ -316,11 +318,11 @@ const pageRules: Readonly<Record<string, PageRule>> = {
 
 function linesOf(rows: string[][]): object[] {
 	return rows
-		.filter((cells) => cells.length >= 3 && /\p{L}{3}/u.test(cells[0]!) && anyAmount.test(cells.at(-1)!))
+		.filter((cells) => cells.length >= 3 && /\p{L}{3}/u.test(cells[0]!) && onlyAmount.test(cells.at(-1)!))
 		.filter((cells) => !/^(?:total|sous-total|net|tva|remise|acompte|montant|base)\b/i.test(cells[0]!))
 		.map((cells) => {
 			const figures = cells.slice(1);
-			const amounts = figures.filter((cell) => anyAmount.test(cell) && !cell.includes('%'));
+			const amounts = figures.filter((cell) => onlyAmount.test(cell));
 			return {
 				desc: cells[0],
 				qty:

@@ -247,3 +247,22 @@ function replaced(answer: DevisAnswer, path: string[], text: string): DevisAnswe
 	parent[path.at(-1)!] = text;
 	return copy as unknown as DevisAnswer;
 }
+
+describe('regressions', () => {
+	const line = "Date d'émission : 05/06/2026 — Validité de l'offre : 05/09/2026";
+
+	test('of two dates in one cell each is proven as the one that its label names', () => {
+		expect(proveHeader(on(line), 'date', '05/06/2026', 'date')).toMatchObject({ ok: true, value: '2026-06-05' });
+		expect(proveHeader(on(line), 'validUntil', '05/09/2026', 'date')).toMatchObject({ ok: true, value: '2026-09-05' });
+		expect(proveHeader(on(line), 'validUntil', '05/06/2026', 'date').ok).toBe(false);
+		expect(proveHeader(on(line), 'date', '05/09/2026', 'date').ok).toBe(false);
+	});
+
+	test('the tax of one rate among several is not the tax', () => {
+		const rates = on('TVA 5,5 %    134,75\nTVA 10 %    41,00\nTotal TTC    3035,75');
+		expect(proveHeader(rates, 'totals.tax', '134,75', 'number').ok).toBe(false);
+		const summed = on('TVA 5,5 %    134,75\nTVA 10 %    41,00\nTotal TVA    175,75');
+		expect(proveHeader(summed, 'totals.tax', '175,75', 'number').ok).toBe(true);
+		expect(proveHeader(on('TVA 20 %    400,00'), 'totals.tax', '400', 'number').ok).toBe(true);
+	});
+});
