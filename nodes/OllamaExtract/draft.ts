@@ -1,6 +1,7 @@
 import Big from 'big.js';
 import type { Figures } from './checks';
 import type { CommercialDocument, DocumentLine, Field, Place } from './result';
+import { endOf, type Validity } from './validity';
 import { emptyDocument, headerFields, lineFields, type HeaderFieldPath } from './schema';
 
 /** A value that was settled, or the reason why it is null. */
@@ -94,6 +95,14 @@ export class Draft {
 			set('totals.net', new Big(gross).minus(tax!), `${gross} - ${tax}`);
 		else if (tax === null && new Big(net!).abs().lte(new Big(gross).abs()))
 			set('totals.tax', new Big(gross).minus(net!), `${gross} - ${net}`);
+	}
+
+	/** Fills the end of a devis from its proven date and the period for which it says that it stands. */
+	deriveEnd(validity: Validity | null): void {
+		const date = this.header.get('date');
+		if (validity === null || date?.value == null || date.place === null || date.place === 'model-only') return;
+		const reason = `${date.value} + "${validity.quote}"`;
+		this.settle('validUntil', { value: endOf(validity, date.value), origin: 'derived', place: null, reason });
 	}
 
 	/** The data without what was derived: arithmetic over derived values would confirm itself. */

@@ -24,6 +24,7 @@ import {
 import type { Cell, Row } from './layout';
 import { open, type Opened } from './source';
 import { tellingRows } from './telling';
+import { validityIn } from './validity';
 
 export { LocalAiError, type LocalAiErrorCode } from '../shared/errors';
 export type * from './result';
@@ -85,10 +86,13 @@ async function extractCommercial(
 			if (page !== null) checks.push(...disagreements(compareWithXml(eInvoice.data, page), draft));
 		}
 		if (page !== null) fillFromPage(draft, page, eInvoice === null);
+		const validity = options.schema === 'devis' ? validityIn(opened.rows) : null;
+		draft.deriveEnd(validity);
 		if (options.engine !== 'without-model') {
 			await fillFromModel(draft, opened.rows, index, options, meter, reasons, signal);
 		}
 		draft.derive(exemption(index));
+		draft.deriveEnd(validity);
 		if (page !== null) reasons.push(...ambiguities(page, draft));
 		if (opened.kind === 'pdf' && opened.pagesLeftOut > 0) reasons.push(partlyRead(opened));
 		if (eInvoice !== null) {
@@ -404,10 +408,11 @@ function failures(checks: readonly Check[]): Reason[] {
 		);
 }
 
-/** A later piece of a long document can prove what an earlier one could not. */
+/** A later piece of a long document can prove what an earlier one could not, or it can follow from what is proven. */
 function settledSince({ code, path }: Reason, { header }: Draft): boolean {
 	const entry = [...header].find(([one]) => one === path)?.[1];
-	return code === 'unproven-value' && entry !== undefined && entry.value !== null && entry.place !== null;
+	const settled = entry !== undefined && entry.value !== null && (entry.place !== null || entry.origin === 'derived');
+	return code === 'unproven-value' && settled;
 }
 
 /** What a complete document lacks and no other reason speaks of yet. */
