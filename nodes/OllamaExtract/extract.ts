@@ -408,11 +408,11 @@ function failures(checks: readonly Check[]): Reason[] {
 		);
 }
 
-/** A later piece of a long document can prove what an earlier one could not, or it can follow from what is proven. */
+/** A later piece of a long document can prove what an earlier one could not; a period stands for the end it leads to. */
 function settledSince({ code, path }: Reason, { header }: Draft): boolean {
 	const entry = [...header].find(([one]) => one === path)?.[1];
-	const settled = entry !== undefined && entry.value !== null && (entry.place !== null || entry.origin === 'derived');
-	return code === 'unproven-value' && settled;
+	if (code !== 'unproven-value' || entry === undefined || entry.value === null) return false;
+	return entry.place !== null || (path === 'validUntil' && entry.origin === 'derived');
 }
 
 /** What a complete document lacks and no other reason speaks of yet. */

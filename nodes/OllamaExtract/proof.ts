@@ -48,7 +48,9 @@ export function proveHeader(
 	if (everywhere.length === 0) return refused(`"${printed}" is not on the page`);
 	const told = everywhere.filter((match) => !inProse(index, match, path));
 	if (told.length === 0) return refused(`"${printed}" is on the page only within a sentence`);
-	const whole = path === 'totals.tax' ? told.filter((match) => !ofOneRate(index, match)) : told;
+	const totals = path.startsWith('totals.') ? told.filter((match) => !inLine(index, match)) : told;
+	if (totals.length === 0) return refused(`"${printed}" is on the page only as a figure of a line`);
+	const whole = path === 'totals.tax' ? totals.filter((match) => !ofOneRate(index, match)) : totals;
 	if (whole.length === 0) return refused(`"${printed}" is the tax of one rate among several`);
 	const found = whole.filter((match) => !underOther(index, match, path, parties));
 	if (found.length === 0) return refused(`"${printed}" stands with the other party's name`);
@@ -314,6 +316,13 @@ function column(index: PageIndex, match: Match): Array<{ above: IndexedCell; row
 function inProse(index: PageIndex, { row, cell, from, to }: Match, path: HeaderFieldPath): boolean {
 	const sentence = index.rows[row]!.cells[cell]!.cell.words.length - (to - from) > 8;
 	return sentence && (path.startsWith('totals.') || (path.endsWith('.name') && from > 0));
+}
+
+/** Whether a row is a line: a text that names no total, and several figures beside it. */
+function inLine({ rows }: PageIndex, { row }: Match): boolean {
+	const [first, ...rest] = rows[row]!.cells;
+	const named = Object.values(totalWords).some((words) => words.test(first!.plain));
+	return /\p{L}{3}/u.test(first!.plain) && !named && rest.filter(({ numbers }) => numbers.length > 0).length >= 2;
 }
 
 /** Whether a row tells the tax of one rate, and another row that of another. */

@@ -258,6 +258,14 @@ describe('regressions', () => {
 		expect(proveHeader(on(line), 'date', '05/09/2026', 'date').ok).toBe(false);
 	});
 
+	test('the total of an only line is no total of the document', () => {
+		const page = on(
+			'Désignation    Qté    P.U. HT    Total HT\nPose    1    903,99    903,99\nTotal HT    903,99\nTVA    49,72\nTotal TTC    953,71',
+		);
+		expect(proveHeader(page, 'totals.gross', '903,99', 'number').ok).toBe(false);
+		expect(proveHeader(page, 'totals.net', '903,99', 'number')).toMatchObject({ ok: true });
+	});
+
 	test('the tax of one rate among several is not the tax', () => {
 		const rates = on('TVA 5,5 %    134,75\nTVA 10 %    41,00\nTotal TTC    3035,75');
 		expect(proveHeader(rates, 'totals.tax', '134,75', 'number').ok).toBe(false);
