@@ -71,7 +71,8 @@ async function installDependencies() {
 	const stamp = join(root, 'node_modules', '.aurastack-lock');
 	if (contentOf(stamp) === lock) return;
 	say('Installing the dependencies of this package (one to three minutes, once)');
-	await npm(['ci'], root);
+	// Not `npm ci`: it refuses the lock where a registry lacks the binaries of platforms that are not this one.
+	await npm(['install', '--no-save'], root);
 	fs.writeFileSync(stamp, lock);
 }
 

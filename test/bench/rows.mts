@@ -258,7 +258,7 @@ function share(samples: readonly Sample[], intact: readonly number[], wanted: (s
 
 function installPeers(): void {
 	if (existsSync(join(here, 'node_modules', 'unpdf'))) return;
-	execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', here], { stdio: 'inherit' });
+	execFileSync('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', here], { stdio: 'inherit' });
 }
 
 function hasPdftotext(): boolean {
