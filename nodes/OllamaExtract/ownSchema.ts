@@ -6,7 +6,7 @@ import { indexOf, type PageIndex } from './pageIndex';
 import { messagesFor, messagesForImage, piecesOf } from './prompt';
 import { prove } from './proof';
 import type { ExtractOptions, ExtractResult, Field, Reason } from './result';
-import type { Question, ValueKind } from './schema';
+import { questionForPiece, type Question, type ValueKind } from './schema';
 import type { Opened } from './source';
 import { wholeRows } from './telling';
 
@@ -42,8 +42,9 @@ export async function extractOwnSchema(
 			maxAmountRows: Number.POSITIVE_INFINITY,
 			count: estimateTokens,
 		});
+		const asked = pieces.length > 1 ? questionForPiece(question.jsonSchema) : question;
 		for (const { text } of pieces) {
-			const answer = await orReason(ask(question, messagesFor(question, text), model, meter, signal), options, reasons);
+			const answer = await orReason(ask(asked, messagesFor(asked, text), model, meter, signal), options, reasons);
 			if (answer === null) break;
 			data = data === undefined ? answer : merged(data, answer);
 		}

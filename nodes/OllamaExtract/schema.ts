@@ -133,6 +133,47 @@ export function questionForSchema(jsonSchema: object): Question<unknown> {
 	};
 }
 
+/**
+ * The question for one piece of a document that has several: what a piece does not hold may be absent or null, since
+ * only all answers together fit the schema.
+ */
+export function questionForPiece(jsonSchema: object): Question<unknown> {
+	const question = questionForSchema(optional(jsonSchema) as object);
+	return {
+		...question,
+		check: (value) => {
+			const judged = question.check(withoutNulls(value));
+			return judged.ok ? { ok: true, value } : judged;
+		},
+	};
+}
+
+const schemaMaps = ['properties', 'patternProperties', '$defs', 'definitions'];
+const schemas = ['items', 'additionalProperties', 'anyOf', 'oneOf', 'allOf', 'prefixItems'];
+
+/** A JSON Schema in which nothing has to be there. */
+function optional(schema: unknown): unknown {
+	if (Array.isArray(schema)) return schema.map(optional);
+	if (typeof schema !== 'object' || schema === null) return schema;
+	return Object.fromEntries(
+		Object.entries(schema)
+			.filter(([key]) => !['required', 'minItems', 'minProperties'].includes(key))
+			.map(([key, value]: [string, unknown]) => {
+				if (schemas.includes(key)) return [key, optional(value)];
+				if (!schemaMaps.includes(key) || typeof value !== 'object' || value === null) return [key, value];
+				return [key, Object.fromEntries(Object.entries(value).map(([name, one]) => [name, optional(one)]))];
+			}),
+	);
+}
+
+function withoutNulls(value: unknown): unknown {
+	if (Array.isArray(value)) return value.map(withoutNulls);
+	if (typeof value !== 'object' || value === null) return value;
+	return Object.fromEntries(
+		Object.entries(value).flatMap(([key, one]) => (one === null ? [] : [[key, withoutNulls(one)]])),
+	);
+}
+
 /** An empty document of the built-in schemas, ready to be filled. */
 export function emptyDocument(): CommercialDocument {
 	return {

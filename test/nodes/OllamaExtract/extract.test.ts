@@ -368,6 +368,30 @@ describe("a schema of one's own", () => {
 		expect(asked[1]!.messages.at(-1)!.content).toMatch(/issued/);
 	});
 
+	test('in a long document is fitted by all answers together, no piece has to hold what another one does', async () => {
+		const rows = Array.from({ length: 120 }, (_, at) => `Fourniture de référence R${1000 + at} posée sur place`);
+		const text = `Référence D-9 du 22/11/2026\n${rows.join('\n')}\nPrix 450,00`;
+		const chat: Chat = ({ messages, schema: asked }) => {
+			expect(JSON.stringify(asked)).not.toContain('required');
+			const page = messages[1]!.content;
+			const reply = {
+				reference: page.includes('D-9') ? 'D-9' : null,
+				...(page.includes('22/11') ? { issued: '2026-11-22' } : {}),
+				price: page.includes('450,00') ? 450 : null,
+				items: [...page.matchAll(/R1\d{3}/g)].map(([label]) => ({ label })),
+			};
+			return Promise.resolve({ text: JSON.stringify(reply), promptTokens: 1, replyTokens: 1, durationMs: 1 });
+		};
+		const { data, verdict, reasons, usage } = await extract(
+			{ text },
+			own(chat, { numCtx: 3072, maxReplyTokens: 1024 }),
+		);
+		expect(usage.calls).toBeGreaterThan(1);
+		expect({ verdict, reasons }).toEqual({ verdict: 'complete', reasons: [] });
+		expect(data).toMatchObject({ reference: 'D-9', issued: '2026-11-22', price: 450 });
+		expect((data as { items: object[] }).items).toHaveLength(120);
+	});
+
 	test('that cannot be read is a configuration error before anything is opened', async () => {
 		const error = await failure(
 			extract(
