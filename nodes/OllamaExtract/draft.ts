@@ -24,6 +24,13 @@ export class Draft {
 	taxes: Figures['taxes'] = [];
 	adjustments: Figures['adjustments'] = [];
 
+	/** The same document before its lines were read. */
+	withoutLines(): Draft {
+		const draft = new Draft();
+		for (const [path, entry] of this.header) draft.header.set(path, entry);
+		return Object.assign(draft, { taxes: this.taxes, adjustments: this.adjustments });
+	}
+
 	settle(path: HeaderFieldPath, entry: Entry): void {
 		if (this.value(path) === null) this.header.set(path, entry);
 	}

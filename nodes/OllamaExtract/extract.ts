@@ -21,7 +21,7 @@ import {
 	type ModelAnswer,
 	type ValueKind,
 } from './schema';
-import type { Cell, Row } from './layout';
+import type { Cell, Row, SourcePlace } from './layout';
 import { open, type Opened } from './source';
 import { tellingRows } from './telling';
 import { validityIn } from './validity';
@@ -89,7 +89,11 @@ async function extractCommercial(
 		const validity = options.schema === 'devis' ? validityIn(opened.rows) : null;
 		draft.deriveEnd(validity);
 		if (options.engine !== 'without-model') {
-			await fillFromModel(draft, opened.rows, index, options, meter, reasons, signal);
+			const wanted = draft.missing();
+			if (wanted.lines || wanted.header.some(isRequired))
+				await fillFromModel(draft, wanted, opened.rows, index, options, meter, reasons, signal);
+			else if (page !== null && eInvoice === null && doubtful(draft, page, opened.rows))
+				await askAgainForLines(draft, opened.rows, index, options, meter, signal);
 		}
 		draft.derive(exemption(index));
 		draft.deriveEnd(validity);
@@ -178,6 +182,7 @@ const plainLine = { adjustments: [], priceQuantity: null };
 
 async function fillFromModel(
 	draft: Draft,
+	wanted: ReturnType<Draft['missing']>,
 	rows: readonly Row[],
 	index: PageIndex,
 	options: CommercialOptions,
@@ -185,8 +190,6 @@ async function fillFromModel(
 	reasons: Reason[],
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	const wanted = draft.missing();
-	if (!wanted.lines && !wanted.header.some(isRequired)) return;
 	if (options.chat === undefined) return void reasons.push(noModel());
 	const model = modelOf(options, 'text');
 	const used = new UsedPlaces();
@@ -200,7 +203,7 @@ async function fillFromModel(
 		count: estimateTokens,
 	});
 	for (const piece of pieces) {
-		const missing = draft.missing().header;
+		const missing = draft.missing().header.filter((path) => asked.includes(path));
 		if (!wanted.lines && !missing.some(isRequired)) return;
 		const question = missing.length === asked.length ? first : questionFor(missing, wanted.lines);
 		const answer = await orReason(
@@ -210,7 +213,70 @@ async function fillFromModel(
 		);
 		if (answer === null) return;
 		acceptAnswer(draft, answer, index, used, cut, options, reasons);
+		inPageOrder(draft, reasons);
 	}
+}
+
+/** Whether the lines do not add up to the total, and rows among them were left out or could be several things. */
+function doubtful(draft: Draft, page: PageReading, rows: readonly Row[]): boolean {
+	if (checkDocument(draft.printedData(), draft.figures()).every(({ rule, ok }) => ok || rule !== 'lines-sum'))
+		return false;
+	if (page.ambiguous.some(({ path }) => path.startsWith('lines'))) return true;
+	const ofLines = placesOf(draft.lines.flatMap(({ entries }) => Object.values(entries)));
+	const ofTotals = placesOf([...draft.header].flatMap(([path, entry]) => (path.startsWith('totals.') ? [entry] : [])));
+	const from = rows.findIndex((row) => holds(row, ofLines));
+	const to = rows.findIndex((row, at) => at > from && holds(row, ofTotals));
+	return rows
+		.slice(from, to === -1 ? undefined : to)
+		.some((row) => !holds(row, ofLines) && row.cells.some(({ text }) => /\d[.,]\d{2}(?!\d)/.test(text)));
+}
+
+/** A second opinion on lines that do not add up: it replaces them only if all of it is proven and every sum holds. */
+async function askAgainForLines(
+	draft: Draft,
+	rows: readonly Row[],
+	index: PageIndex,
+	options: CommercialOptions,
+	meter: Meter,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	if (options.chat === undefined) return;
+	const doubts: Reason[] = [];
+	const trial = draft.withoutLines();
+	const wanted = { header: [], lines: true };
+	await fillFromModel(trial, wanted, rows, index, { ...options, unproven: 'null' }, meter, doubts, signal);
+	const checks = checkDocument(trial.printedData(), trial.figures());
+	const adds = checks.some(({ rule }) => rule === 'lines-sum') && checks.every(({ ok }) => ok);
+	if (adds && doubts.length === 0 && !trial.missing().lines) draft.lines.splice(0, Infinity, ...trial.lines);
+}
+
+/** Puts lines where the page has them, and what is said of them with them; one without a place follows its neighbour. */
+function inPageOrder(draft: Draft, reasons: Reason[]): void {
+	let last = [0, 0];
+	const placed = draft.lines.map((line, at) => {
+		const places = Object.values(line.entries).flatMap(({ place }) =>
+			place === null || place === 'model-only' || 'attachment' in place ? [] : [place],
+		);
+		const [first] = places
+			.map((place) => ('box' in place ? [place.page, place.box[1]] : [0, place.offset]))
+			.sort(inOrder);
+		last = first ?? last;
+		return { line, at, position: last };
+	});
+	placed.sort((a, b) => inOrder(a.position, b.position));
+	const now = new Map(placed.map(({ at }, index) => [at, index]));
+	draft.lines.splice(0, Infinity, ...placed.map(({ line }) => line));
+	reasons.forEach((reason, at) => {
+		const path = reason.path?.replace(/^lines\.(\d+)/, (whole, index) => {
+			const moved = now.get(Number(index));
+			return moved === undefined ? whole : `lines.${moved}`;
+		});
+		if (path !== undefined) reasons[at] = { ...reason, path };
+	});
+}
+
+function inOrder(a: readonly number[], b: readonly number[]): number {
+	return a[0]! - b[0]! || a[1]! - b[1]!;
 }
 
 /** What a line costs in a reply, from above: its keys and six values. */
@@ -242,6 +308,8 @@ function acceptAnswer(
 		draft.settle(path, accept(path, label, printed, kind, proof));
 	}
 	for (const line of answer.lines) {
+		// A text without a figure heads the lines below it.
+		if (line.total === undefined && line.unitPrice === undefined && line.quantity === undefined) continue;
 		const proofs = proveLine(index, line, used, cut);
 		const anchored = Object.values(proofs).some(({ ok }) => ok);
 		const partial = draft.lines.find((one) => samePlace(one, proofs));
@@ -336,14 +404,17 @@ function present(line: DocumentLine): Partial<Record<keyof DocumentLine, string>
 }
 
 /** Rows that hold a line already read tell nothing of the header. */
-function withoutLines(rows: readonly Row[], { lines }: Draft): readonly Row[] {
-	const places = lines.flatMap(({ entries }) =>
-		Object.values(entries).flatMap(({ place }) => (place !== null && place !== 'model-only' ? [place] : [])),
-	);
-	return rows.filter(
-		(row) =>
-			!places.some((place) => row.cells.some(({ words }) => words.some((word) => samePlaces(word.place, place)))),
-	);
+function withoutLines(rows: readonly Row[], { lines }: Draft): Row[] {
+	const places = placesOf(lines.flatMap(({ entries }) => Object.values(entries)));
+	return rows.filter((row) => !holds(row, places));
+}
+
+function placesOf(entries: readonly Entry[]): SourcePlace[] {
+	return entries.flatMap(({ place }) => (place !== null && place !== 'model-only' ? [place] : []));
+}
+
+function holds(row: Row, places: readonly SourcePlace[]): boolean {
+	return places.some((place) => row.cells.some(({ words }) => words.some((word) => samePlaces(word.place, place))));
 }
 
 function samePlace({ entries }: DraftLine, proofs: ReturnType<typeof proveLine>): boolean {
@@ -353,10 +424,7 @@ function samePlace({ entries }: DraftLine, proofs: ReturnType<typeof proveLine>)
 	});
 }
 
-function samePlaces(
-	a: Exclude<Entry['place'], null | 'model-only'>,
-	b: Exclude<Entry['place'], null | 'model-only'>,
-): boolean {
+function samePlaces(a: SourcePlace, b: SourcePlace): boolean {
 	if ('box' in a && 'box' in b) {
 		return (
 			a.page === b.page && a.box[0] < b.box[2] && b.box[0] < a.box[2] && a.box[1] < b.box[3] && b.box[1] < a.box[3]

@@ -274,6 +274,42 @@ test('two hundred lines are asked for in pieces, none lost, none twice, within t
 	expect(asked.length).toBeGreaterThan(5);
 });
 
+test('lines stand in the order of the page whatever order a model gives them in, their reasons with them', async () => {
+	const [door, pose] = answer.lines;
+	const reply = { ...answer, lines: [{ ...pose!, total: '211,00' }, door] };
+	const { data, reasons } = await extract({ text: devis }, withModel(scripted(reply).chat));
+	expect(data.lines.map(({ description }) => description)).toEqual(['Porte en chêne massif', 'Pose et réglage']);
+	expect(reasons.filter(({ code }) => code === 'unproven-value').map(({ path }) => path)).toEqual(['lines.1.total']);
+});
+
+test('a heading among the lines is no line', async () => {
+	const text = devis.replace('Porte en', 'LOT 1 - MENUISERIE\nPorte en');
+	const reply = { ...answer, lines: [{ desc: 'LOT 1 - MENUISERIE' }, ...answer.lines] };
+	const { data, verdict, reasons } = await extract({ text }, withModel(scripted(reply).chat));
+	expect([data.lines.length, verdict, reasons]).toEqual([2, 'complete', []]);
+});
+
+describe('lines of the page that do not add up', () => {
+	// The figure of the second line stands under no title, so the page reader leaves it.
+	const text = devis.replace('Pose et réglage             3,5    60,00      10 %    210,00', 'Seuil et pose    210,00');
+	const lines = [answer.lines[0]!, { desc: 'Seuil et pose', total: '210,00' }];
+
+	test('are asked of a model, whose answer is taken when it is proven and adds up', async () => {
+		const { chat, asked } = scripted({ ...answer, lines });
+		const { data, checks } = await extract({ text }, { schema: 'devis', engine: 'automatic', chat });
+		expect(asked[0]!.messages[0]!.content).toMatch(/JSON: lines\[/);
+		expect(checks.filter(({ rule }) => rule === 'lines-sum')).toEqual([expect.objectContaining({ ok: true })]);
+		expect(data.lines.map(({ total }) => total)).toEqual(['900.00', '210.00']);
+	});
+
+	test('stay as the page has them when the answer does not add up', async () => {
+		const page = await extract({ text }, { schema: 'devis', engine: 'without-model' });
+		const { chat } = scripted({ ...answer, lines: [lines[0]] });
+		const { data } = await extract({ text }, { schema: 'devis', engine: 'automatic', chat });
+		expect(data.lines).toEqual(page.data.lines);
+	});
+});
+
 test('what a later piece proves is no reason for review any more', async () => {
 	const lines = Array.from(
 		{ length: 30 },
