@@ -413,14 +413,16 @@ function corridorsOf(segments: readonly Segment[], em: number): Extent[] {
 	return corridors;
 }
 
-/** Parts segments where a gap between words lies in a corridor and the next word begins where the corridor ends. */
+/** Parts segments where a gap between words lies over a corridor, or is wider than a word space and shares its edge or middle. */
 function splitAt(segments: readonly Segment[], corridors: readonly Extent[], em: number): Segment[] {
 	return segments.flatMap((segment) => {
-		const parts = partsOf(segment.words, (right, { box }) =>
-			corridors.some(
-				([from, to]) =>
-					(from >= right && to <= box[0]) || (box[0] - right > em / 3 && right < to && Math.abs(box[0] - to) < em / 4),
-			),
+		const parts = partsOf(segment.words, (right, { box: [left] }) =>
+			corridors.some(([from, to]) => {
+				if (from >= right && to <= left) return true;
+				if (left - right <= em / 3 || right >= to || left <= from) return false;
+				const middle = (from + to) / 2;
+				return Math.abs(left - to) < em / 4 || Math.abs(right - from) < em / 4 || (right <= middle && middle <= left);
+			}),
 		);
 		return parts.length === 1 ? [segment] : parts.map(segmentOf);
 	});
@@ -488,7 +490,12 @@ function rowsOfTables(lines: readonly Line[], tables: readonly Table[]): TableRo
 		const hangsFree = nth === 0 || anchors[nth - 1]!.table !== table;
 		const aboveLimit =
 			index === table.header ? 0.45 * table.em : hangsFree && style.figures === 'first' ? 0 : style.white;
-		const taken = [...attached(anchor, before, aboveLimit, table), ...attached(anchor, after, style.white, table)];
+		const header = table.header === null ? undefined : lines[table.header];
+		const around = [
+			[before, aboveLimit],
+			[after, style.white],
+		] as const;
+		const taken = around.flatMap(([nearest, limit]) => attached(anchor, nearest, limit, header, table));
 		return { lines: [anchor, ...taken], cells: cellsOf(anchor, taken, table) };
 	});
 }
@@ -567,12 +574,20 @@ function cutBetween(own: readonly Line[], strays: readonly Line[], below: Line, 
 }
 
 /** The lines, nearest first, that follow the anchor without more white than `limit` and within the table's columns. */
-function attached(anchor: Line, nearestFirst: readonly Line[], limit: number, { columns, em }: Table): Line[] {
+function attached(
+	anchor: Line,
+	nearestFirst: readonly Line[],
+	limit: number,
+	header: Line | undefined,
+	{ columns, corridors, em }: Table,
+): Line[] {
 	const taken: Line[] = [];
 	let [, top, , bottom] = anchor.box;
 	for (const line of nearestFirst) {
 		const white = Math.max(line.box[1] - bottom, top - line.box[3]);
-		if (white > limit || !line.segments.every((segment) => fits(segment, columns, em))) break;
+		// The lines of wrapped column titles stand closer than a word space allows, over columns that are known by now.
+		const segments = anchor === header ? splitAt(line.segments, corridors, em) : line.segments;
+		if (white > limit || !segments.every((segment) => fits(segment, columns, em))) break;
 		taken.push(line);
 		top = Math.min(top, line.box[1]);
 		bottom = Math.max(bottom, line.box[3]);
