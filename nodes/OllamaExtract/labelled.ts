@@ -1,14 +1,16 @@
 import { labelAt, type Label } from './labels';
 import type { Cell, Row } from './layout';
 
-/** A printed label: `end` is where in its cell the text after it begins. */
+/** A printed label: in its cell it begins at `start`, the text after it at `end`; what stands from `until` on has another label. */
 export interface Site {
 	readonly label: Label;
 	readonly rowIndex: number;
 	readonly cellIndex: number;
 	readonly row: Row;
 	readonly cell: Cell;
+	readonly start: number;
 	readonly end: number;
+	readonly until: number;
 }
 
 /** A part of a cell, from `start` to the end of its text. */
@@ -18,24 +20,45 @@ export interface Slice {
 	readonly text: string;
 }
 
-/** The labels of a document, cell by cell, those at the beginning of a cell. */
+/** The labels of a document, those at the beginning of a cell and those behind a dash or a bar within it. */
 export function sitesIn(rows: readonly Row[]): Site[] {
 	return rows.flatMap((row, rowIndex) =>
 		row.cells.flatMap((cell, cellIndex): Site[] => {
-			const labelled = labelAt(cell.text);
-			return labelled === null ? [] : [{ ...labelled, rowIndex, cellIndex, row, cell }];
+			const starts = [0, ...[...cell.text.matchAll(divider)].map(({ index, 0: { length } }) => index + length)];
+			const found = starts.flatMap((start) => {
+				const labelled = labelAt(cell.text.slice(start));
+				if (labelled === null) return [];
+				const end = start + labelled.end;
+				// Within a text, only what is written as a label is one.
+				const marked = start === 0 || /[:°#]\s*$/.test(cell.text.slice(start, end)) || /^\d/.test(cell.text.slice(end));
+				return marked ? [{ label: labelled.label, start, end }] : [];
+			});
+			return found.map((one, nth) => ({
+				...one,
+				until: found[nth + 1]?.start ?? cell.text.length,
+				rowIndex,
+				cellIndex,
+				row,
+				cell,
+			}));
 		}),
 	);
 }
+
+const divider = /\s+[-–—|·•]\s+|\s{2,}/gu;
 
 /**
  * Where the value of a label may stand, likeliest first: behind it in its cell, in the cells to its right up to the
  * next label, in the cells below it.
  */
 export function slicesAfter(rows: readonly Row[], site: Site): Slice[] {
-	const own = slice(site.cell, site.end);
+	const own = {
+		...slice(site.cell, site.end),
+		text: site.cell.text.slice(site.end, site.until).replace(/[\s–—|·•-]+$/u, ''),
+	};
+	if (site.until < site.cell.text.length) return [own].filter(({ text }) => text !== '');
 	const rest = site.row.cells.slice(site.cellIndex + 1);
-	const next = rest.findIndex(({ text }) => labelAt(text) !== null);
+	const next = rest.findIndex(({ text }) => labelAt(text) !== null || /:\s*$/.test(text));
 	const right = (next === -1 ? rest : rest.slice(0, next)).map((cell) => slice(cell, 0));
 	return [own, ...right, ...below(rows, site)].filter(({ text }) => text.trim() !== '');
 }

@@ -1,9 +1,13 @@
 /** The languages whose documents are read. */
 export type Language = 'fr' | 'de' | 'en';
 
-/** What a printed label announces. `other-*` are labels that look like a wanted one and are not. */
+/**
+ * What a printed label announces. `title` is the document's own name with its number behind it (`Facture F-12`),
+ * `reference` any reference; `other-*` are labels that look like a wanted one and are not.
+ */
 export type Label =
 	| 'number'
+	| 'title'
 	| 'reference'
 	| 'date'
 	| 'valid-until'
@@ -107,10 +111,10 @@ export function folded(text: string): string {
 const no = '(?: ?(?:n[°ºo]s?\\.?|nr\\.?|no\\.?|num\\.?|numero|nummer|number|#|ref\\.?|reference))';
 const ends = '(?:(?<=[°º#])|(?![\\p{L}\\d]))';
 const tail =
-	'(?: ?\\((?:eur|€|en euros?|ht|h\\.t\\.?|net|excl[^)]*|inkl[^)]*|incl[^)]*|exkl[^)]*)\\))*(?: ?(?:in|en) (?:eur|euros?|€))? ?[:.#°=]* ?';
+	'(?: ?\\((?:eur|€|en euros?|ht|h\\.t\\.?|net|hors [^)\\d]*|excl[^)]*|inkl[^)]*|incl[^)]*|exkl[^)]*)\\))*(?: ?(?:in|en) (?:eur|euros?|€))? ?[:.#°=]* ?';
 
 const offer =
-	'(?:devis|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
+	'(?:devis(?: (?:gratuit|estimatif|quantitatif|descriptif|detaille|rectificatif|modificatif))*|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
 const bill =
 	"(?:facture(?: d'acompte| de situation| proforma| de solde)?|avoir|note de credit|invoice|credit note|credit memo" +
 	'|(?:\\p{L}+)?rechnung(?: bau)?(?: \\(\\d+\\))?|gutschrift(?: \\(\\d+\\))?)';
@@ -123,7 +127,8 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	['number', `(?:numero|reference|ref\\.?) (?:de |du |de la |d'|of )?(?:${document}|document|piece)`],
 	['number', `(?:rechnungs|angebots|beleg|dokument(?:en)?|gutschrift(?:s)?) ?-? ?(?:nummer|nr\\.?)`],
 	['number', `(?:document|quotation|quote|invoice|estimate) (?:number|no\\.?|id|#)`],
-	['reference', `${document}(?= ?:? ?\\p{L}{0,5}[-_/ ]?\\d)`],
+	['title', `${document}(?= ?:? ?\\p{L}{0,5}[-_/ ]?\\d)`],
+	['title', '#(?= ?\\p{L}{0,5}[-_/]?\\d{2})'],
 	['reference', `(?:reference|ref\\.?|n[°º]|nr\\.?|numero|nummer|number)`],
 	[
 		'other-number',
@@ -141,7 +146,10 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	['other-number', '(?:customer|order|contract|account|purchase order|po|delivery|project) (?:number|no\\.?|id)'],
 	['date', `date (?:de |du |d'|de l'|de la )?(?:${document}|${issue})`],
-	['date', `(?:date|datum|emis le|emise le|etabli le|etablie le|redige le|fait le|edite le|le(?= \\d))`],
+	[
+		'date',
+		`(?:date|datum|emis le|emise le|etabli le|etablie le|redige le|fait le|edite le|en date du|le(?= ?:? ?\\d))`,
+	],
 	['date', '(?:rechnungs|angebots|beleg|ausstellungs|dokument(?:en)?)-?datum'],
 	[
 		'date',
@@ -150,7 +158,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	['date', `${document} (?:du|vom|dated|en date du|etablie? le)`],
 	[
 		'other-date',
-		"date (?:de |du |d'|de la |of |des )?(?:livraison|prestation|debut|fin|facture associee|commande|delivery|naissance|visite|reception|intervention|travaux|service|paiement|signature|execution|realisation)[^:]*",
+		"date (?:de |du |d'|de la |of |des )?(?:livraison|prestation|debut|fin(?! (?:de )?(?:la |l')?(?:proposition|validite|offre|devis))|facture associee|commande|delivery|naissance|visite|reception|intervention|travaux|service|paiement|signature|execution|realisation)[^:]*",
 	],
 	['other-date', '(?:liefer|leistungs|liefer- und leistungs|bestell|druck)-?(?:datum|zeitraum)'],
 	[
@@ -161,21 +169,18 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 		'valid-until',
 		"(?:date (?:de |d')?|fin de )?(?:validite|expiration|limite de validite)(?: (?:du|de ce|de l'|de la|de notre) ?(?:devis|offre|proposition))?(?: jusqu'?(?:e?n? )?au)?",
 	],
-	[
-		'valid-until',
-		"(?:(?:devis|offre|proposition|prix)(?: est)? )?valables? jusqu'? ?au|valide jusqu'? ?au|expire le",
-	],
+	['valid-until', "(?:(?:devis|offre|proposition|prix)(?: est)? )?valables? jusqu'? ?au|valide jusqu'? ?au|expire le"],
 	[
 		'valid-until',
 		'gultig bis(?: zum)?|bindefrist(?: bis)?|valid until|valid through|expires(?: on)?|expiry date|expiration date|validity',
 	],
 	[
 		'valid-until',
-		"(?:date d')?echeance(?: le)?|date limite (?:de paiement|de reglement)?|a (?:payer|regler) (?:avant|au plus tard) le|payable (?:avant )?le",
+		"(?:date (?:d')?)?echeance(?: le)?|date de fin (?:de )?(?:la |l')?(?:proposition|validite|offre|devis)|date limite (?:de paiement|de reglement)?|a (?:payer|regler) (?:avant|au plus tard) le|payable (?:avant )?le",
 	],
 	[
 		'valid-until',
-		'fallig(?:keit)?(?:sdatum)?(?: am)?|zahlbar bis(?: zum)?|due date|payment due(?: date)?|due on|please remit (?:until|by)|due by',
+		'fallig(?:keit)?(?:sdatum)?(?: am)?|zahlbar bis(?: zum)?|due date|date due|payment due(?: date)?|due on|please remit (?:until|by)|due by',
 	],
 	['valid-until', 'bitte uberweisen sie bis zum|zahlungsziel|pay by'],
 	[
@@ -196,10 +201,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 		'tax',
 		'(?:summe |gesamt |zzgl\\.? |zuzuglich |davon |\\+ ?|enthaltene )?(?:\\d+(?:,\\d+)? ?% )?(?:gesetzl\\.? )?(?:umsatzsteuer|mwst\\.?|mehrwertsteuer|ust\\.?)(?: gesamt|-?betrag)?|steuerbetrag|steuer gesamt|summe steuern?',
 	],
-	[
-		'tax',
-		'(?:\\d+(?:\\.\\d+)? ?% )?(?:total |plus )?(?:vat|value added tax|sales tax|tax(?:es)?)(?: total| amount)?',
-	],
+	['tax', '(?:\\d+(?:\\.\\d+)? ?% )?(?:total |plus )?(?:vat|value added tax|sales tax|tax(?:es)?)(?: total| amount)?'],
 	['gross', '(?:montant |total )*(?:general |net )?(?:t\\.?t\\.?c\\.?|toutes taxes comprises)'],
 	[
 		'gross',
@@ -212,7 +214,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	['total', '(?:montant )?total(?: (?:du|de la|de ce) (?:devis|facture)| general| amount)?|gesamt|summe|totaux'],
 	[
 		'due',
-		'(?:total |montant |reste |solde )?(?:net )?a (?:payer|regler)(?: (?:ttc|t\\.t\\.c\\.))?|net a payer(?: ttc)?|solde(?: (?:du|a payer))?|reste du|total net de taxes?',
+		'(?:total |montant |reste |solde )?(?:net )?a (?:payer|regler)(?: (?:ttc|t\\.t\\.c\\.))?|net a payer(?: ttc)?|solde(?: (?:du|a payer))?|reste du|(?:montant )?(?:total )?net de (?:taxes?|tva)',
 	],
 	[
 		'due',
@@ -249,7 +251,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'buyer',
-		"(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit)",
+		"(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit|(?:a|pour)(?= ?:))",
 	],
 	[
 		'buyer',
@@ -257,7 +259,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'buyer',
-		'(?:bill(?:ed)? to|invoice to|billing address|customer|sold to|buyer|prepared for|client name|attn|quote (?:to|for))',
+		'(?:bill(?:ed)? to|invoice to|billing address|customer|sold to|buyer|prepared for|quotation for|client name|client|attn|quote (?:to|for))',
 	],
 	[
 		'name',
@@ -265,7 +267,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'other-party',
-		"(?:adresse (?:de |du )?(?:livraison|chantier|des travaux|d'intervention|d'execution)|livraison|lieu (?:de livraison|des travaux|d'intervention)|chantier|representant fiscal|beneficiaire|contact commercial|nos references|vos references|references?(?: sur la facture)?|expediteur|banque|vos identifiants)",
+		"(?:adresse (?:de |du )?(?:livraison|chantier|des travaux|d'intervention|d'execution)|livraison|(?:livrer?|expedier?) a|(?:vos |votre )(?:interlocuteurs?|contacts?)|lieu (?:de livraison|des travaux|d'intervention)|chantier|representant fiscal|beneficiaire|contact commercial|nos references|vos references|references?(?: sur la facture)?|expediteur|banque|vos identifiants)",
 	],
 	[
 		'other-party',
@@ -291,15 +293,11 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 		/excl|incl|ohne|basis|base/,
 	],
 	['base', /\b(base|basis(betrag)?|warenwert|steuerbasisbetrag|bemessungsgrundlage|taxable( amount)?)\b/],
-	[
-		'totalWithTax',
-		/\b(ttc|t\.t\.c|brutto(betrag|preis)?|incl\.? ?(vat|tax)|inkl\.? ?(ust|mwst))/,
-		/unit|p\.? ?u\b/,
-	],
+	['totalWithTax', /\b(ttc|t\.t\.c|brutto(betrag|preis)?|incl\.? ?(vat|tax)|inkl\.? ?(ust|mwst))/, /unit|p\.? ?u\b/],
 	['unit', /^(u|un|unites?|un\.|einheit|meng(en)?[.-]* ?-? ?einheit|unit|uom|me)\b/, /pri(x|ce)|preis|unitaire/],
 	[
 		'unitPrice',
-		/\bp\.? ?u\b|prix ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzelpreis|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/,
+		/\bp\.? ?u\b|prix ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzel(preis|pr)?\b|\btjm\b|(taux|prix) journalier|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/,
 	],
 	['unitPrice', /^(hourly rate|rate|taux horaire|cout|cost|kosten|(stunden)?satz)( ht)?$/],
 	[
@@ -311,17 +309,14 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 		'total',
 		/\b(totale?|montants?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|g-?preis|gp|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/,
 	],
-	[
-		'price',
-		/^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|^(price|prix|preis)\b/,
-	],
+	['price', /^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|^(price|prix|preis)\b/],
 	[
 		'quantity',
-		/\b(qte?s?|qtee?s?|quantites?|qty|quantity|menge|anzahl|nombre|nbre?|hours|heures|std|stunden|surface|volume|metrage|longueur)\b/,
+		/\b(qte?s?|qtee?s?|quantites?|qty|quantity|menge|anzahl|nombre|nb(re?)?|hours|heures|std|stunden|surface|volume|metrage|longueur)\b|^(jours?|charge|personnes|pers\.?|stk\.?|stuck(zahl)?|units)$/,
 	],
 	[
 		'description',
-		/\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars)\b/,
+		/\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars|activity|formules?|tasks?|taches?)\b/,
 		/^(art[. ]|code|item (no|code|#))/,
 	],
 	['reference', /\b(refs?|references?|code|referenzen|art\.?-?(ikel)?-? ?(nr|no)|sku|item (no|code)|article n)\b/],

@@ -6,7 +6,7 @@ import { readLabelledLines } from './labelledLines';
 import { labelAt, type Label } from './labels';
 import type { Cell, Row } from './layout';
 import { datesIn, readCurrency, readDate } from './numbers';
-import { readParties } from './parties';
+import { isFrenchCompanyNumber, isFrenchVatNumber, readParties } from './parties';
 import type { DocumentLine } from './result';
 import { adjustmentOf, readTables, type Adjustment, type LineFigures, type TableLine } from './table';
 import { readTotals } from './totals';
@@ -45,8 +45,7 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 	const rows = printed.flatMap(withoutProse).map(rejoined);
 	const conventions = conventionsOf(rows);
 	const tables = readTables(rows, conventions);
-	const form =
-		tables.lines.length > 0 ? { lines: [], used: new Set<Cell>() } : readLabelledLines(rows, conventions);
+	const form = tables.lines.length > 0 ? { lines: [], used: new Set<Cell>() } : readLabelledLines(rows, conventions);
 	const free = rows.flatMap((row) => withoutCells(row, new Set([...tables.used, ...form.used])));
 	const sites = sitesIn(free);
 	const { totals, subtotals, taxes, ambiguous } = readTotals(free, sites, conventions);
@@ -55,18 +54,21 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 		headed.length > 0 ? headed : readLinesWithoutHead(free, [totals.net, totals.gross, ...subtotals], conventions);
 	const outside = adjustmentsAmongTotals(free, sites, conventions);
 	const settled = settle(lines, [...tables.adjustments, ...outside], totals.net);
-	const header = {
-		...numberAndDate(free, sites, kind, conventions),
-		...one('currency', currencyIn(rows)),
-		...readParties(
+	const body = rows.find(({ cells }) => cells.some((cell) => tables.used.has(cell)));
+	const header = withoutNonsense(lines, {
+		...numberAndDate(
 			free,
+			free.filter(({ page, top }) => body !== undefined && page === 1 && (body.page > 1 || top < body.top)),
 			sites,
-			rows.find(({ cells }) => cells.some((cell) => tables.used.has(cell))),
+			kind,
+			conventions,
 		),
+		...one('currency', currencyIn(rows)),
+		...readParties(free, sites, body),
 		...(totals.net === undefined ? {} : { 'totals.net': totals.net }),
 		...(totals.tax === undefined ? {} : { 'totals.tax': totals.tax }),
 		...(totals.gross === undefined ? {} : { 'totals.gross': totals.gross }),
-	};
+	});
 	return {
 		header,
 		lines: lines.map(({ values }) => values),
@@ -77,34 +79,89 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 	};
 }
 
+/**
+ * Leaves out what cannot be, whatever stood beside its label: a party named as a line is or as the other party, a day before there were such documents, an end before the
+ * beginning. Better absent than wrong.
+ */
+function withoutNonsense(
+	lines: readonly TableLine[],
+	header: Partial<Record<HeaderPath, Found>>,
+): Partial<Record<HeaderPath, Found>> {
+	const described = new Set(lines.flatMap(({ values }) => values.description?.value.toLowerCase() ?? []));
+	const [date, until] = [header.date?.value, header.validUntil?.value];
+	const dateStands = date === undefined || isDocumentDay(date);
+	const nonsense: Partial<Record<HeaderPath, boolean>> = {
+		'seller.name': described.has(header['seller.name']?.value.toLowerCase() ?? ''),
+		'buyer.name':
+			described.has(header['buyer.name']?.value.toLowerCase() ?? '') ||
+			header['buyer.name']?.value.toLowerCase() === header['seller.name']?.value.toLowerCase(),
+		date: !dateStands,
+		validUntil: until !== undefined && (!isDocumentDay(until) || (date !== undefined && dateStands && until < date)),
+	};
+	return Object.fromEntries(Object.entries(header).filter(([path]) => nonsense[path as HeaderPath] !== true));
+}
+
+function isDocumentDay(isoDate: string): boolean {
+	return isoDate >= '1990' && isoDate < '2100';
+}
+
+/** A telephone, IBAN, SIRET or VAT number, or a postcode with its town: not how a document is numbered. */
+function isOtherNumber(text: string): boolean {
+	const bare = text.replace(/[ .]/g, '');
+	return (
+		/^\d{5} +\p{Lu}\p{L}/u.test(text) ||
+		/^(?:0\d{9}|\+33\d{9})$/.test(bare) ||
+		/^[A-Z]{2}\d{2}[A-Z\d]{11,30}$/.test(bare) ||
+		(bare.length === 14 && isFrenchCompanyNumber(bare)) ||
+		isFrenchVatNumber(bare)
+	);
+}
+
 function one(path: HeaderPath, found: Found | undefined): Partial<Record<HeaderPath, Found>> {
 	return found === undefined ? {} : { [path]: found };
 }
 
 // ---- number and dates
 
-function numberAndDate(rows: readonly Row[], sites: readonly Site[], kind: DocumentKind, conventions: Conventions) {
-	const number = firstOf(sites, ['number', 'reference'], (site) => numberAfter(rows, site, conventions));
+function numberAndDate(
+	rows: readonly Row[],
+	head: readonly Row[],
+	sites: readonly Site[],
+	kind: DocumentKind,
+	conventions: Conventions,
+) {
+	const number = firstOf(sites, ['number', 'title', 'reference'], (site) => numberAfter(rows, site, conventions));
 	const titled = number === undefined ? undefined : dateBehind(number, rows, conventions);
 	const dated = sites.filter(({ label, cell }) => label === 'date' && !/accord|signature/i.test(cell.text));
-	const named = dated.filter(({ cell, end }) => !/^(?:date|datum|le)\W*$/i.test(cell.text.slice(0, end)));
+	const named = dated.filter(({ cell, start, end }) => !/^(?:date|datum|le)\W*$/i.test(cell.text.slice(start, end)));
 	const read = (site: Site) => dateAfter(rows, site, conventions);
 	const date =
-		firstOf(named, ['date'], read) ?? firstOf(dated, ['date'], read) ?? titled ?? datePlaced(rows, conventions);
+		firstOf(named, ['date'], read) ??
+		firstOf(dated, ['date'], read) ??
+		titled ??
+		datePlaced(rows, conventions) ??
+		onlyDate(head, conventions);
 	const validUntil = firstOf(sites, ['valid-until'], read) ?? untilInText(rows, kind, conventions);
 	return { ...one('number', number), ...one('date', date), ...one('validUntil', validUntil) };
 }
 
-/** The value of the strongest label that has one. Different values behind equal labels settle nothing. */
+/**
+ * The value of the strongest label that has one: the strongest kind, and of a kind those that stand with their value in
+ * one cell before those above or beside it. Different values behind equal labels settle nothing.
+ */
 function firstOf(
 	sites: readonly Site[],
 	labels: readonly Label[],
 	read: (site: Site) => Found | undefined,
 ): Found | undefined {
 	for (const label of labels) {
-		const found = sites.filter((site) => site.label === label).flatMap((site) => read(site) ?? []);
-		if (new Set(found.map(({ value }) => value)).size === 1) return found[0];
-		if (found.length > 1) return undefined;
+		const alike = sites.filter((site) => site.label === label);
+		const isWithValue = ({ cell, end, until }: Site) => /\d/.test(cell.text.slice(end, until));
+		for (const group of [alike.filter(isWithValue), alike.filter((site) => !isWithValue(site))]) {
+			const found = group.flatMap((site) => read(site) ?? []);
+			if (new Set(found.map(({ value }) => value)).size === 1) return found[0];
+			if (found.length > 1) return undefined;
+		}
 	}
 	return undefined;
 }
@@ -120,7 +177,7 @@ function numberAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 		const head = (stop === null ? body : body.slice(0, stop.index)).trim();
 		const dated = stop !== null && datesIn(body.slice(stop.index), conventions.dateOrder).length > 0;
 		const value = numberIn(head, dated);
-		if (value === null || readDate(value) !== null) return undefined;
+		if (value === null || readDate(value) !== null || isOtherNumber(head)) return undefined;
 		return foundIn(cell, start + lead, start + lead + value.length, value);
 	}
 	return undefined;
@@ -140,7 +197,7 @@ function dateAfter(rows: readonly Row[], site: Site, conventions: Conventions): 
 			return foundIn(cell, start + first.start, start + first.end, first.reading.value);
 		}
 		const columnHead =
-			!/:\s*$/.test(site.cell.text.slice(0, site.end)) && cell !== site.cell && site.row.cells.includes(cell);
+			!/:\s*$/.test(site.cell.text.slice(site.start, site.end)) && cell !== site.cell && site.row.cells.includes(cell);
 		if (/\p{L}{3}/u.test(text) && !columnHead) return undefined;
 	}
 	return undefined;
@@ -180,15 +237,24 @@ function datePlaced(rows: readonly Row[], conventions: Conventions): Found | und
 		for (const cell of cells) {
 			if (/bon pour|signature|accord/i.test(cell.text)) return unique(found);
 			const match =
-				/^(?:(?:[Ff]ait )?[àÀ] \p{Lu}[\p{L}' -]{1,30},?|\p{Lu}[\p{L}' -]{1,30},) (?:le|den|am) (?=\S)/u.exec(
-					cell.text,
-				);
+				/^(?:(?:[Ff]ait )?[àÀ] \p{Lu}[\p{L}' -]{1,30},?|\p{Lu}[\p{L}' -]{1,30},) (?:le|den|am) (?=\S)/u.exec(cell.text);
 			const [date] = match === null ? [] : datesIn(cell.text.slice(match[0].length), conventions.dateOrder);
 			if (match === null || date?.start !== 0 || date.reading.kind === 'ambiguous') continue;
 			found.push(foundIn(cell, match[0].length, match[0].length + date.end, date.reading.value));
 		}
 	}
 	return unique(found);
+}
+
+/** The date that stands by itself above the lines, when no other one does. */
+function onlyDate(head: readonly Row[], conventions: Conventions): Found | undefined {
+	const dates = head.flatMap(({ cells }) =>
+		cells.flatMap((cell) => datesIn(cell.text, conventions.dateOrder).map((date) => ({ ...date, cell }))),
+	);
+	const [only, ...more] = dates;
+	if (only === undefined || more.length > 0 || only.reading.kind === 'ambiguous') return undefined;
+	const alone = only.start === 0 && only.end === only.cell.text.trimEnd().length;
+	return alone ? foundIn(only.cell, only.start, only.end, only.reading.value) : undefined;
 }
 
 function unique(found: readonly Found[]): Found | undefined {
@@ -231,14 +297,10 @@ function currencyIn(rows: readonly Row[]): Found | undefined {
 }
 
 const statedCurrency =
-	/(?:€|£|\$)(?=[ \u00a0\u202f]?[-−]?\d)|(?<=\d[ \u00a0\u202f]?)(?:€|£|\$|[Ee]uros?(?!\p{L}))|(?<=[(/:] ?|^|in |en )(?:€|£|[Ee]uros?)(?=[)\s]|$)|(?<!\p{L})(?:EUR|CHF|USD|GBP)(?!\p{L})/gu;
+	/(?:€|£|\$)(?=[ \u00a0\u202f]?[-−]?\d)|(?<=\d[ \u00a0\u202f]?)(?:€|£|\$|[Ee]uros?(?!\p{L}))|(?<=[(/:] ?|^|in |en |\p{L} )(?:€|£|[Ee]uros?)(?=[)\s]|$)|(?<!\p{L})(?:EUR|CHF|USD|GBP)(?!\p{L})/gu;
 
 /** Discounts and charges printed between the first and the last of the totals. */
-function adjustmentsAmongTotals(
-	rows: readonly Row[],
-	sites: readonly Site[],
-	conventions: Conventions,
-): Adjustment[] {
+function adjustmentsAmongTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): Adjustment[] {
 	const totals = sites
 		.filter(({ label }) => label === 'net' || label === 'gross' || label === 'subtotal')
 		.map(({ rowIndex }) => rowIndex);

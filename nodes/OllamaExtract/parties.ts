@@ -17,26 +17,18 @@ export interface Parties {
  */
 export function readParties(rows: readonly Row[], sites: readonly Site[], body: Row | undefined): Parties {
 	const zones = zonesOf(rows, sites);
-	const line = senderLine(rows.filter((row) => row.page === 1));
-	const sender = line?.name;
+	const first = rows.filter((row) => row.page === 1);
+	const line = senderLine(first);
+	const inZones = new Set(zones.filter(({ party }) => party !== 'seller').flatMap(({ cells }) => cells));
+	const above = first.filter((row) => isAbove(row, body));
+	const sender = line?.name ?? imprintName(rows, above, inZones) ?? repeatedName(rows, above, inZones);
 	const taken = new Set([...zones.flatMap(({ cells }) => cells), ...(line?.row.cells ?? [])]);
-	const headed = zones.some(
-		({ party, cells }) => party === 'buyer' && cells.some(({ text }) => postcode.test(text)),
-	);
-	const sides = sidesOf(
-		blocksOf(
-			rows.filter((row) => isAbove(row, body)),
-			taken,
-		),
-		sender,
-		headed,
-	);
+	const headed = zones.some(({ party, cells }) => party === 'buyer' && cells.some(({ text }) => postcode.test(text)));
+	const sides = sidesOf(blocksOf(above, taken), sender, headed);
 	const sellerZones = zones.filter(({ party }) => party === 'seller');
 	const buyerZones = zones.filter(({ party }) => party === 'buyer');
 	const sellerName =
-		firstName(rows, sellerZones) ??
-		(sides.seller === undefined ? undefined : blockName(rows, sides.seller)) ??
-		sender;
+		firstName(rows, sellerZones) ?? (sides.seller === undefined ? undefined : blockName(rows, sides.seller)) ?? sender;
 	const buyerName =
 		firstName(rows, buyerZones) ?? (sides.buyer === undefined ? undefined : blockName(rows, sides.buyer));
 	const sellerCells = new Set([...sellerZones.flatMap(({ cells }) => cells), ...(sides.seller ?? [])]);
@@ -100,13 +92,25 @@ function zonesOf(rows: readonly Row[], sites: readonly Site[]): Zone[] {
 }
 
 /** A heading stands alone in its cell, or has its value behind a colon. */
-function isHeading({ cell, end }: Site): boolean {
-	const rest = cell.text.slice(end).trim();
-	return rest === '' || cell.text.slice(0, end).includes(':') || /^\(.*\)$/.test(rest);
+function isHeading({ cell, start, end, until }: Site): boolean {
+	const rest = cell.text.slice(end, until).trim();
+	return rest === '' || cell.text.slice(start, end).includes(':') || /^\(.*\)$/.test(rest);
+}
+
+/** True for one of several captions over boxes of codes: `Numéro | Date | Client`. What stands below is no address. */
+function isOverBox({ row }: Site): boolean {
+	const ofParties = row.cells.filter(({ text }) => (labelAt(text)?.label ?? '') in parties);
+	return row.cells.length >= 3 && ofParties.length < 2 && row.cells.every(({ text }) => /^[^\d:]{1,30}$/.test(text));
 }
 
 function cellsUnder(rows: readonly Row[], site: Site, headings: readonly Site[]): Cell[] {
 	const width = charWidth(site.cell);
+	if (isOverBox(site)) {
+		const under = rows[site.rowIndex + 1]?.cells.filter(
+			({ left, right }) => left < site.cell.right && right > site.cell.left,
+		);
+		return [site.cell, ...(under ?? [])];
+	}
 	const cells: Cell[] = [
 		site.cell,
 		...site.row.cells
@@ -137,12 +141,22 @@ function firstName(rows: readonly Row[], zones: readonly Zone[]): Found | undefi
 	for (const { site, cells } of zones) {
 		const named = cells.find((cell) => cell !== site.cell && labelAt(cell.text)?.label === 'name');
 		if (named !== undefined) return behindLabel(rows, named);
-		const inline = site.cell.text.slice(site.end).trim();
-		if (isName(inline)) return foundIn(site.cell, site.end, site.cell.text.length, inline);
+		const inline = nameBefore(site.cell.text.slice(site.end, site.until));
+		if (inline !== '') {
+			if (!isName(inline)) continue;
+			const start = site.cell.text.indexOf(inline, site.end);
+			return foundIn(site.cell, start, start + inline.length, inline);
+		}
 		const line = cells.find((cell) => cell !== site.cell && isName(cell.text));
 		if (line !== undefined) return nameIn(line);
 	}
 	return undefined;
+}
+
+/** The name that a text begins with, without the address, e-mail or number behind it. */
+function nameBefore(text: string): string {
+	const [name = ''] = text.split(/\s*,\s*(?=\d|.*\d{5})|\s+[-–—|·•]\s+|\s\(|\s*[,;/]?\s+(?=\S+@)/u);
+	return name.trim();
 }
 
 function behindLabel(rows: readonly Row[], cell: Cell): Found | undefined {
@@ -150,7 +164,9 @@ function behindLabel(rows: readonly Row[], cell: Cell): Found | undefined {
 	const row = rows[rowIndex];
 	const labelled = labelAt(cell.text);
 	if (row === undefined || labelled === null) return undefined;
-	const [first] = slicesAfter(rows, { ...labelled, row, rowIndex, cell, cellIndex: row.cells.indexOf(cell) });
+	const cellIndex = row.cells.indexOf(cell);
+	const site = { ...labelled, start: 0, until: cell.text.length, row, rowIndex, cell, cellIndex };
+	const [first] = slicesAfter(rows, site);
 	return first === undefined || !/\p{L}{2}/u.test(first.text)
 		? undefined
 		: foundIn(first.cell, first.start, first.cell.text.length, first.text.trim());
@@ -161,7 +177,7 @@ function behindLabel(rows: readonly Row[], cell: Cell): Found | undefined {
 type Block = readonly Cell[];
 
 const postcode =
-	/(?:^|[\s,–-])(?:[A-Z]{1,2}[- ])?\d{5} \p{Lu}|(?:^|\s)(?:A|AT|B|BE|CH|L|LU)[- ]\d{4} \p{Lu}|(?:^|\s)[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}(?=\s|$)/u;
+	/(?:^|[\s,–-])(?:[A-Z]{1,2}[- ])?\d{5} \p{Lu}|(?:^|\s)(?:A|AT|B|BE|CH|L|LU)[- ]\d{4} \p{Lu}|(?:^|\s)[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}(?=\s|$)|, (?:[A-Z]{2}|\p{Lu}[\p{L} ]+) \d{5}(?:-\d{4})?$/u;
 const street =
 	/^\d+(?: ?(?:bis|ter))?[ ,]|(?:^|\s)(?:rue|avenue|av\.|bd|boulevard|chemin|allees?|place|impasse|route|quai|cours|lotissement|zone|za|zi|bp)\s|str(?:asse|aße|\.)|\b(?:street|road|drive|lane|avenue|weg|platz)\b/;
 const contact =
@@ -173,18 +189,36 @@ function isAbove(row: Row, body: Row | undefined): boolean {
 	return row.page === 1 && (body === undefined || body.page > 1 || row.top < body.top);
 }
 
+const left = (cell: Cell) => cell.left;
+
+/**
+ * How the lines of an address are set below each other, likeliest first: the slack in widths of a letter, the white
+ * between two of them in lines.
+ */
+const alignments = [
+	{ edge: left, slack: 2.5, white: 2.3 },
+	{ edge: (cell: Cell) => cell.right, slack: 0.75, white: 1.3 },
+	{ edge: (cell: Cell) => (cell.left + cell.right) / 2, slack: 0.75, white: 1.3 },
+];
+
 function blocksOf(rows: readonly Row[], taken: ReadonlySet<Cell>): Block[] {
 	const open: Array<{ cells: Cell[]; bottom: number; height: number }> = [];
 	for (const row of rows) {
 		for (const cell of row.cells) {
 			if (taken.has(cell)) continue;
 			const height = row.bottom - row.top;
-			const block = open.findLast(
-				({ cells, bottom, height: line }) =>
-					Math.abs((cells.at(-1)?.left ?? 0) - cell.left) <= 2.5 * charWidth(cell) &&
-					row.top - bottom <= 2.3 * line &&
-					row.bottom > bottom,
-			);
+			const block = alignments
+				.map(({ edge, slack, white }) =>
+					open.findLast(
+						({ cells, bottom, height: line }) =>
+							row.top - bottom <= white * line &&
+							row.bottom > bottom &&
+							cells
+								.slice(edge === left ? -1 : 0)
+								.every((one) => Math.abs(edge(one) - edge(cell)) <= slack * charWidth(cell)),
+					),
+				)
+				.find((found) => found !== undefined);
 			if (block === undefined) open.push({ cells: [cell], bottom: row.bottom, height });
 			else {
 				block.cells.push(cell);
@@ -265,12 +299,7 @@ function senderLine(rows: readonly Row[]): { row: Row; name: Found } | undefined
 		const text = row.cells.map((cell) => cell.text).join('  ');
 		const parts = text.split(/\s+[·●•|–-]\s+|\s{2,}/u);
 		const marked = /\s[·●•|–-]\s/u.test(text) || street.test(folded(parts[1] ?? ''));
-		if (
-			!marked ||
-			parts.length < 3 ||
-			parts.length > 6 ||
-			!parts.slice(1).some((part) => postcode.test(` ${part}`))
-		)
+		if (!marked || parts.length < 3 || parts.length > 6 || !parts.slice(1).some((part) => postcode.test(` ${part}`)))
 			continue;
 		const [name = ''] = parts;
 		const [cell] = row.cells;
@@ -280,9 +309,53 @@ function senderLine(rows: readonly Row[]): { row: Row; name: Found } | undefined
 	return undefined;
 }
 
+/**
+ * The seller by the imprint that the law asks for: `Toits Durand, SARL au capital de … - SIRET …`, its name first. Where
+ * the page's head has the same name shorter or longer, it is taken from there.
+ */
+function imprintName(rows: readonly Row[], head: readonly Row[], taken: ReadonlySet<Cell>): Found | undefined {
+	const found = rows.flatMap(({ cells }) =>
+		cells.flatMap((cell): Found[] => {
+			if (taken.has(cell) || !identifiers.test(folded(cell.text))) return [];
+			const parts = cell.text.split(/\s+[·●•|–—-]\s+|,\s+(?=\p{Lu}|\d)|\s{2,}/u);
+			const [name = ''] = parts;
+			return parts.length < 2 || !isName(name) ? [] : [foundIn(cell, 0, name.length, name)];
+		}),
+	);
+	const [first] = found;
+	if (first === undefined || !found.every(({ value }) => sameLetters(value, first.value))) return undefined;
+	const own = letters(first.value);
+	const titles = head.flatMap(({ cells }) =>
+		cells.filter((cell) => {
+			const title = letters(cell.text);
+			return isName(cell.text) && title.length >= 4 && (title.includes(own) || own.includes(title));
+		}),
+	);
+	const [title] = titles;
+	return title === undefined ? first : nameIn(title);
+}
+
+/** The seller by the name at the head of the first page that stands again at its foot, in a signature or an imprint. */
+function repeatedName(rows: readonly Row[], head: readonly Row[], taken: ReadonlySet<Cell>): Found | undefined {
+	const top = head.slice(0, 3).flatMap(({ cells }) => cells.filter((cell) => !taken.has(cell) && isName(cell.text)));
+	const below = rows.filter((row) => !head.includes(row)).flatMap(({ cells }) => cells);
+	const found = top.filter((cell) => {
+		const own = letters(cell.text);
+		return own.length >= 5 && below.some(({ text }) => text.length < 120 && letters(text).includes(own));
+	});
+	const [only] = found;
+	return only !== undefined && found.every(({ text }) => sameLetters(text, only.text)) ? nameIn(only) : undefined;
+}
+
 function isName(text: string): boolean {
 	const plain = folded(text).trim();
-	if ((plain.match(/\p{L}/gu)?.length ?? 0) < 2 || plain.length > 70 || /[:;?!]|\d{4}|€/.test(plain)) return false;
+	if (
+		(plain.match(/\p{L}/gu)?.length ?? 0) < 3 ||
+		plain.length > 70 ||
+		plain.split(' ').length > 9 ||
+		/[:;?!]|\d{4}|€/.test(plain)
+	)
+		return false;
 	if (
 		/^(?:devis|facture|avoir|invoice|rechnung|quote|quotation|angebot|page|date|objet|ref|logo|bonjour|madame,|monsieur,)(?![\p{L}])/u.test(
 			plain,
@@ -345,13 +418,13 @@ function captionAbove(rows: readonly Row[], rowIndex: number, cell: Cell): Cell 
 	return rows[rowIndex - 1]?.cells.find((one) => Math.abs(one.left - cell.left) <= 2 * charWidth(cell));
 }
 
-const vatLabel = /tva|t\.v\.a|ust|u\.st|vat|mwst|uid/;
+const vatLabel = /tva|intracom|t\.v\.a|ust|u\.st|vat|mwst|uid/;
 const ofTheBuyer = /client|customer|kunde|buyer|acheteur|ihre|votre|your/;
 
 function vatIn(cell: Cell, label: string): Found | undefined {
 	if (ofTheBuyer.test(label)) return undefined;
 	const match =
-		/(?<![\p{L}\d])(?:FR ?[0-9A-Z]{2} ?\d{3} ?\d{3} ?\d{3}|(?:ATU|[A-Z]{2})[ ]?\d[\dA-Z.]{6,11})(?![\p{L}\d])/u.exec(
+		/(?<![\p{L}\d])(?:FR ?[0-9A-Z]{2} ?\d{3} ?\d{3} ?\d{3}|GB ?\d{3} ?\d{4} ?\d{2}|DE ?\d{3} ?\d{3} ?\d{3}|(?:ATU|[A-Z]{2})[ ]?\d[\dA-Z.]{6,11})(?![\p{L}\d])/u.exec(
 			cell.text,
 		);
 	if (match === null) return undefined;
@@ -363,8 +436,9 @@ function vatIn(cell: Cell, label: string): Found | undefined {
 
 function siretIn(cell: Cell, label: string): Found | undefined {
 	if (ofTheBuyer.test(label)) return undefined;
-	const match =
-		/(?<!\d)\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{2}[ ]?\d{3}(?!\d)/.exec(cell.text);
+	const match = /(?<!\d)\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{3}[ .\u00a0\u202f]?\d{2}[ ]?\d{3}(?!\d)/.exec(
+		cell.text,
+	);
 	if (match === null) return undefined;
 	const value = match[0].replace(/\D/g, '');
 	if (!/siret/.test(label) && !(isFrenchCompanyNumber(value) && /siren|rcs|rm\b/.test(label))) return undefined;
@@ -376,16 +450,12 @@ const email = /[\p{L}\d._%+-]+@[\p{L}\d.-]+\.\p{L}{2,}/u;
 function emailIn(rows: readonly Row[], buyer: readonly Cell[]): Found | undefined {
 	const labelled = rows.flatMap(({ cells }) =>
 		cells.filter((cell, index) =>
-			/(?:e-?mail|courriel)[^:@]*client|client[^:@]*(?:e-?mail|courriel)/.test(
+			/(?:e-?mail|courriel)[^:@]*client|client[^:@]*(?:e-?mail|courriel)|^ (?:contact |votre |notre )?client\b.*@/.test(
 				folded(`${cells[index - 1]?.text ?? ''} ${cell.text}`),
 			),
 		),
 	);
-	for (const cells of [
-		labelled,
-		buyer.filter(({ text }) => !contact.test(folded(text).replace(email, ''))),
-		buyer,
-	]) {
+	for (const cells of [labelled, buyer.filter(({ text }) => !contact.test(folded(text).replace(email, ''))), buyer]) {
 		const found = cells.flatMap((cell) => {
 			const match = email.exec(cell.text);
 			return match === null ? [] : [foundIn(cell, match.index, match.index + match[0].length, match[0])];

@@ -47,6 +47,7 @@ export interface TableReading {
 export function readTables(rows: readonly Row[], conventions: Conventions): TableReading {
 	const state = {
 		lines: [] as TableLine[],
+		described: [] as Array<Cell | undefined>,
 		taxes: [] as Array<TableReading['taxes'][number]>,
 		adjustments: [] as Adjustment[],
 		used: new Set<Cell>(),
@@ -85,13 +86,30 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 			use(row.cells);
 		}
 		if (kind === 'line') {
-			const { unsure, ...line } = lineOf(row, table, conventions);
+			const { unsure, described, ...line } = lineOf(row, table, conventions);
+			state.described.push(described);
 			state.unsure.push(...unsure.map((one) => ({ ...one, path: `lines.${state.lines.length}.${one.path}` })));
 			state.lines.push({ ...line, optional: optional || isOptional(line.values.description?.value ?? '') });
 			use(row.cells);
 		}
 	}
-	return state;
+	const { described, ...reading } = state;
+	return { ...reading, lines: withoutPositions(state.lines, described) };
+}
+
+/** `1 Dépose`, `2 Pose`: what counts the lines from the first to the last is their position, not their text. */
+function withoutPositions(lines: readonly TableLine[], described: ReadonlyArray<Cell | undefined>): TableLine[] {
+	const counted = lines.map(({ values }) => /^(\d{1,3})[.)]? +(?=\S)/.exec(values.description?.value ?? ''));
+	const all = counted.every((match, index) => match !== null && Number(match[1]) === index + 1);
+	if (lines.length < 2 || !all) return [...lines];
+	return lines.map((line, index) => {
+		const [text, cell] = [line.values.description?.value ?? '', described[index]];
+		const rest = text.slice(counted[index]?.[0].length ?? 0);
+		if (cell === undefined || !cell.text.includes(rest)) return line;
+		const start = cell.text.indexOf(rest);
+		const description = foundIn(cell, start, start + rest.length, rest);
+		return { ...line, position: line.position ?? String(index + 1), values: { ...line.values, description } };
+	});
 }
 
 /** True for a title or a line that the client may leave out: an option, a variant. */
@@ -161,9 +179,7 @@ const printsAmount = /\d[\d .,]*(?:€|[.,]\d{2}\b)/;
  * so it ends where a cell holds one of their labels.
  */
 function taxHeadOf(row: Row): Head | null {
-	const end = row.cells.findIndex(
-		({ text }, index) => index > 0 && (printsAmount.test(text) || isTotalLabel(text)),
-	);
+	const end = row.cells.findIndex(({ text }, index) => index > 0 && (printsAmount.test(text) || isTotalLabel(text)));
 	const cells = end === -1 ? row.cells : row.cells.slice(0, end);
 	const heads = cells.map(({ text }) => columnOf(text));
 	const taxed = cells.some(({ text }) => taxWord.test(folded(text)));
@@ -237,8 +253,7 @@ function rowKind(row: Row, head: Head, conventions: Conventions): RowKind {
 	const total = [...amounts('total'), ...amounts('totalWithTax')].some(({ percent }) => !percent);
 	const priced = amounts('quantity').length > 0 && amounts('unitPrice').length > 0;
 	const worded = row.cells.filter(({ text }) => /\p{L}{2}/u.test(text));
-	const first =
-		worded.find(({ text }) => ['adjustment', 'subtotal'].includes(labelAt(text)?.label ?? '')) ?? worded[0];
+	const first = worded.find(({ text }) => ['adjustment', 'subtotal'].includes(labelAt(text)?.label ?? '')) ?? worded[0];
 	const label =
 		first === undefined
 			? null
@@ -279,14 +294,16 @@ function isFigure(cell: Cell): boolean {
 function describedBy(row: Row, cells: ReadonlyMap<Column, Cell[]>): Cell | undefined {
 	const letters = (cell: Cell) => cell.text.match(/\p{L}/gu)?.length ?? 0;
 	const described = (cells.get('description') ?? []).filter((cell) => letters(cell) >= 2);
+	// Where two columns describe, the first names what is sold, unless it holds codes.
+	const [name] = described;
+	if (name !== undefined && letters(name) >= 0.6 * name.text.replace(/\s/g, '').length && !name.text.includes(':'))
+		return name;
 	const candidates =
 		described.length > 0 ? described : [...(cells.get('reference') ?? []), ...(cells.get('position') ?? [])];
 	const [best] = candidates.filter((cell) => letters(cell) >= 2).toSorted((a, b) => letters(b) - letters(a));
 	if (best !== undefined) return best;
 	const [first] = row.cells;
-	return first !== undefined && letters(first) >= 3 && ![...cells.values()].flat().includes(first)
-		? first
-		: undefined;
+	return first !== undefined && letters(first) >= 3 && ![...cells.values()].flat().includes(first) ? first : undefined;
 }
 
 /** Puts each cell of a row under the head that it lines up with best. */
@@ -343,24 +360,33 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 	const inPercent = head.columns.some(({ column, head: title }) => column === 'discount' && title.includes('%'));
 	const discount = discountOf(cells.get('discount') ?? [], inPercent, conventions);
 	const totals = headed.length > 0 ? headed : amounts('other').filter(product);
+	// So is the factor that its head does not name: quantity or price is what makes the other one the total.
+	const factor = (column: 'quantity' | 'unitPrice') => {
+		const named = amounts(column);
+		const other = amounts(column === 'quantity' ? 'unitPrice' : 'quantity');
+		if (named.length > 0 || head.columns.some((one) => one.column === column)) return named;
+		return amounts('other').filter((candidate) =>
+			other.some((one) => totals.some((total) => holds(candidate.value, one.value, total.value, '1', discount))),
+		);
+	};
+	const [quantities, prices] = [factor('quantity'), factor('unitPrice')];
 	const unitCell = cells.get('unit')?.[0];
 	const perUnit = unitCell === undefined ? null : /^(\d+)\s*(\p{L}.*)$/u.exec(unitCell.text.trim());
-	const chosen = chooseByArithmetic(
-		amounts('quantity'),
-		amounts('unitPrice'),
-		totals,
-		discount,
-		perUnit?.[1] ?? null,
-	);
+	const chosen = chooseByArithmetic(quantities, prices, totals, discount, perUnit?.[1] ?? null);
 	const values: Partial<Record<keyof DocumentLine, Found>> = {};
+	const isOption = described !== undefined && isOptional(described.text);
 	const unsure: Array<{ path: string; message: string; place: Found['place'] }> = [];
 	const place = (candidate: Candidate) =>
 		foundIn(candidate.cell, candidate.printed.start, candidate.printed.end, candidate.value);
 	if (described !== undefined) values.description = descriptionIn(described);
 	for (const key of ['quantity', 'unitPrice', 'total'] as const) {
 		const { choice, among } = chosen[key];
-		if (choice !== null) values[key] = place(choice);
-		else if (among[0] !== undefined) {
+		if (choice !== null) {
+			values[key] = place(choice);
+			// The amount of an option stands in brackets because it is not counted, not because it is negative.
+			if (isOption && /^\(.*\)$/.test(choice.cell.text.trim()))
+				values[key] = { ...place(choice), value: choice.value.replace('-', '') };
+		} else if (among[0] !== undefined) {
 			const message = `could be ${[...new Set(among.map(({ value }) => value))].join(' or ')}`;
 			unsure.push({ path: key, message, place: place(among[0]).place });
 		}
@@ -374,6 +400,7 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 	return {
 		values,
 		unsure,
+		described,
 		position: position !== null && /^\d+(?:\.\d+)*\.?$/.test(position) ? position.replace(/\.$/, '') : null,
 		figures: {
 			adjustments: discount.amounts,
@@ -410,12 +437,9 @@ interface Discount {
 function discountOf(cells: readonly Cell[], inPercent: boolean, conventions: Conventions): Discount {
 	const numbers = cells.flatMap((cell) => numbersIn(cell.text, conventions.decimalMark));
 	const percents = numbers.filter(({ percent }) => percent || inPercent).flatMap(({ could }) => could);
-	const amounts = numbers
-		.filter(({ percent, could }) => !percent && could.length === 1)
-		.flatMap(({ could }) => could);
+	const amounts = numbers.filter(({ percent, could }) => !percent && could.length === 1).flatMap(({ could }) => could);
 	const [percent] = percents;
-	if (percent !== undefined && percents.length === 1)
-		return { percent: new Big(percent).abs().toFixed(), amounts: [] };
+	if (percent !== undefined && percents.length === 1) return { percent: new Big(percent).abs().toFixed(), amounts: [] };
 	return { percent: null, amounts };
 }
 

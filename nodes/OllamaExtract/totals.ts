@@ -53,7 +53,7 @@ export function readTotals(rows: readonly Row[], sites: readonly Site[], convent
 	const sum =
 		sumOf(strong.net, strong.tax, strong.gross) ??
 		sumOf([...strong.net, ...weak.net], strong.tax, [...strong.gross, ...weak.gross]);
-	if (sum !== null) return { totals: sum, subtotals: printed.subtotal, taxes, ambiguous: [] };
+	if (sum !== null && isPlausible(sum)) return { totals: sum, subtotals: printed.subtotal, taxes, ambiguous: [] };
 	const ambiguous: Ambiguous[] = [];
 	const one = (path: keyof Totals, found: readonly Found[]): Found | undefined => {
 		const values = [...new Map(found.map((each) => [new Big(each.value).toFixed(), each])).values()];
@@ -78,7 +78,24 @@ export function readTotals(rows: readonly Row[], sites: readonly Site[], convent
 		...present('tax', plausible ? tax : undefined),
 		...present('gross', gross ?? (untaxed && strong.gross.length === 0 ? net : undefined)),
 	};
-	return { totals, subtotals: printed.subtotal, taxes, ambiguous };
+	if (isPlausible(totals)) return { totals, subtotals: printed.subtotal, taxes, ambiguous };
+	const doubtful = Object.entries(totals).map(([key, { value, place }]) => ({
+		path: `totals.${key}`,
+		message: `is printed as ${value}, which cannot be together with the other totals`,
+		place,
+	}));
+	return { totals: {}, subtotals: printed.subtotal, taxes, ambiguous: [...ambiguous, ...doubtful] };
+}
+
+/** No tax on sales is as high as this anywhere in Europe (Hungary's 27 % is the highest). */
+const highestTaxShare = '0.3';
+
+/** False where the figures cannot be the totals of one document, whatever their labels say. */
+function isPlausible({ net, tax, gross }: Totals): boolean {
+	if (net === undefined || new Big(net.value).eq(0)) return true;
+	const size = new Big(net.value).abs();
+	if (tax !== undefined && new Big(tax.value).abs().gt(size.times(highestTaxShare))) return false;
+	return gross === undefined || !new Big(gross.value).abs().lt(size.times('0.99'));
 }
 
 /** The statements by which a French seller says that no tax is charged. */
@@ -140,8 +157,8 @@ function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 }
 
 /** True for a label with more words behind it than a total has. */
-function isSentence({ cell, end }: Site): boolean {
-	const rest = folded(cell.text.slice(end)).replace(
+function isSentence({ cell, end, until }: Site): boolean {
+	const rest = folded(cell.text.slice(end, until)).replace(
 		/\(.*?\)|[\d\s.,€%:=+-]|eur|chf|ht|ttc|\b(?:sur|von|of|on|base|a)\b/g,
 		'',
 	);
@@ -172,7 +189,9 @@ function taxesOf(rows: readonly Row[], sites: readonly Site[], conventions: Conv
 						})),
 				);
 			const numbers = read(sameRow).length > 0 ? read(sameRow) : read(slices.slice(0, 1));
-			const announced = read([{ cell: site.cell, start: 0, text: site.cell.text.slice(0, site.end) }]);
+			const announced = read([
+				{ cell: site.cell, start: site.start, text: site.cell.text.slice(site.start, site.end) },
+			]);
 			const rates = [...announced, ...numbers].filter(({ percent }) => percent).map(({ found }) => found);
 			const amounts = numbers.filter(({ percent }) => !percent).map(({ found }) => found);
 			const amount = amounts.at(-1);

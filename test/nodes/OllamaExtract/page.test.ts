@@ -1,12 +1,7 @@
 import Big from 'big.js';
 import { checkDocument, figuresOf } from '../../../nodes/OllamaExtract/checks';
 import { rowsOf, type Row } from '../../../nodes/OllamaExtract/layout';
-import {
-	readFields,
-	type DocumentKind,
-	type HeaderPath,
-	type PageReading,
-} from '../../../nodes/OllamaExtract/page';
+import { readFields, type DocumentKind, type HeaderPath, type PageReading } from '../../../nodes/OllamaExtract/page';
 import { isFrenchCompanyNumber, isFrenchVatNumber } from '../../../nodes/OllamaExtract/parties';
 import { readPdf } from '../../../nodes/OllamaExtract/pdf';
 import type { CommercialDocument } from '../../../nodes/OllamaExtract/result';
@@ -59,8 +54,7 @@ const dataOf = ({ header, lines }: PageReading): CommercialDocument => ({
 });
 const faults = (reading: PageReading) => checkDocument(dataOf(reading), figuresOf(reading)).filter(({ ok }) => !ok);
 const read = (text: string, kind: DocumentKind = 'devis') => readFields(rowsOfText(text), kind);
-const found = (text: string, path: HeaderPath, kind: DocumentKind = 'devis') =>
-	read(text, kind).header[path]?.value;
+const found = (text: string, path: HeaderPath, kind: DocumentKind = 'devis') => read(text, kind).header[path]?.value;
 
 describe.each(families)('%s', (family) => {
 	test.each([1, 2, 3])('every value that is printed is read, and nothing else (seed %i)', async (seed) => {
@@ -209,9 +203,7 @@ describe('lines', () => {
 	test('rows without a head are lines only when something proves it', () => {
 		const loose = read('Visite du chantier     12\nPose de la porte     350,00 €\nTotal     500,00 €');
 		expect(loose.lines).toEqual([]);
-		const proven = read(
-			'Dépose     150,00 €\nPose de la porte     350,00 €\nTotal     500,00 €\nTVA non applicable',
-		);
+		const proven = read('Dépose     150,00 €\nPose de la porte     350,00 €\nTotal     500,00 €\nTVA non applicable');
 		expect(proven.lines.map(({ total }) => total?.value)).toEqual(['150.00', '350.00']);
 	});
 
@@ -269,5 +261,133 @@ test('an empty page gives nothing', () => {
 		taxes: [],
 		adjustments: [],
 		ambiguous: [],
+	});
+});
+
+describe('labels as they are printed elsewhere', () => {
+	test.each([
+		['Devis gratuit n°27 du 3 septembre 2026', 'number', '27'],
+		['Devis gratuit n°27 du 3 septembre 2026', 'date', '2026-09-03'],
+		['DEVIS N° : 1042\nLe : 15/10/2026', 'date', '2026-10-15'],
+		['Devis DE00042\nEn date du 07/04/2026', 'date', '2026-04-07'],
+		['Facture FAC/2026/00017\nRéférence : BC-7781', 'number', 'FAC/2026/00017'],
+		['ESTIMATE\n# EST-000123\nReference# :   RFQ-88', 'number', 'EST-000123'],
+		['Date : 10/10/2026\nDate de fin de proposition : 25/10/2026', 'validUntil', '2026-10-25'],
+		['Invoice number   7\nDate of issue   March 3, 2026\nDate due   April 2, 2026', 'validUntil', '2026-04-02'],
+		['Numéro     Date échéance\nF-7     31/07/2026', 'validUntil', '2026-07-31'],
+	] as const)('%s: %s', (text, path, value) => expect(found(text, path)).toBe(value));
+
+	test('two labels with their values in one cell', () => {
+		const text = 'Date d’émission : 05/06/2026 — Validité de l’offre : 05/09/2026';
+		expect(found(text, 'date')).toBe('2026-06-05');
+		expect(found(text, 'validUntil')).toBe('2026-09-05');
+	});
+
+	test('captions with colons over their values', () => {
+		const text =
+			'Date de facturation :   Date d’échéance :   Origine :\n21/01/2026            20/02/2026          S00042';
+		expect(found(text, 'validUntil', 'invoice')).toBe('2026-02-20');
+	});
+
+	test('the date of a schedule of payments does not argue with that of the document', () => {
+		const text = 'Date : 15/06/2026\n\nÉchéance     Date          Montant TTC\nCommande     15/07/2026     4 190,40 €';
+		expect(found(text, 'date')).toBe('2026-06-15');
+	});
+
+	test('“net de taxes” is the amount without tax and with it', () => {
+		const text = 'Montant total net de taxes     2 196,00 €\nTVA non applicable, article 293 B du CGI';
+		expect(found(text, 'totals.gross')).toBe('2196.00');
+	});
+
+	test('a note behind a total says what it leaves out', () => {
+		const text = 'Total HT (hors options)   3 018,00 €\nTVA 10 %   301,80 €\nTOTAL TTC   3 319,80 €';
+		expect(found(text, 'totals.net')).toBe('3018.00');
+	});
+});
+
+describe('what cannot be is absent', () => {
+	test.each([
+		['Devis n° : 06 12 34 56 78', 'number'],
+		['Référence : FR76 3000 4000 0312 3456 7890 143', 'number'],
+		['Référence : 73282932000074', 'number'],
+		['N° 69003 Lyon', 'number'],
+		['Date : 01/01/1970', 'date'],
+	] as const)('%s is no %s', (text, path) => expect(found(text, path)).toBeUndefined());
+
+	test('an end of validity before the date', () => {
+		expect(found('Devis n° 7 du 22/11/2026\nValable jusqu’au 22/10/2026', 'validUntil')).toBeUndefined();
+	});
+
+	test('a buyer named as a line is', () => {
+		const text =
+			'Client :\nTerrassement\nDésignation     Qté     PU HT     Total HT\nTerrassement     2     50,00     100,00\nTotal HT     100,00';
+		expect(found(text, 'buyer.name')).toBeUndefined();
+	});
+
+	test('totals of which the tax is most of the net, or the gross is less', () => {
+		const taxed = read('Total HT   890,00 €\nTVA   2 367,70 €\nTotal TTC   3 257,70 €');
+		expect(taxed.header['totals.net']).toBeUndefined();
+		expect(taxed.ambiguous.map(({ path }) => path)).toContain('totals.tax');
+		expect(read('Total HT   890,00 €\nTotal TTC   89,00 €').header['totals.gross']).toBeUndefined();
+	});
+});
+
+describe('parties', () => {
+	test('a client in one line with his e-mail', () => {
+		const text =
+			'Jardins Béranger\nClient : M. et Mme Fabre – fabre@mel.example\n\nDécaissement     540,00 €\nTotal HT     540,00 €';
+		expect(found(text, 'buyer.name')).toBe('M. et Mme Fabre');
+		expect(found(text, 'buyer.email')).toBe('fabre@mel.example');
+	});
+
+	test('a code under the caption “Client” is no party, nor is what stands under the next caption', () => {
+		const text =
+			'FACTURE N°     DATE          CLIENT     RÉCEPTIONNAIRE\nF0260388       05/05/2026     C01922     SYLVAIN';
+		expect(found(text, 'buyer.name')).toBeUndefined();
+	});
+
+	test('the seller by the imprint at the foot, the client by the only address above', () => {
+		const text =
+			'Camille Roy\n16 quai Saint-Vincent\n69001 Lyon\n\nFormule          Quantité     Tarif     Total\nReportage        2            100,00    200,00\n\n' +
+			'Manon Olivier Photographie — 8 rue Mercière, 69002 Lyon — Siret 834 567 890 00012';
+		expect(found(text, 'seller.name')).toBe('Manon Olivier Photographie');
+		expect(found(text, 'buyer.name')).toBe('Camille Roy');
+	});
+
+	test('the seller by the name at the head that signs at the foot', () => {
+		const text =
+			'Terre & Feuille\n\nTravaux          Nombre     Prix unitaire     Montant\nBordures         2          50,00         100,00\n\nClaire Fayolle - Terre & Feuille';
+		expect(found(text, 'seller.name')).toBe('Terre & Feuille');
+	});
+});
+
+describe('columns', () => {
+	const row = (head: string, line: string) => read(`${head}\n${line}\nTotal HT     1 000,00 €`).lines[0];
+
+	test('a price under a head that says nothing is told by the product', () => {
+		const line = row('Bezeichnung     Menge     Wert     Gesamtpreis', 'Erdarbeiten     4     250,00     1 000,00');
+		expect(line?.unitPrice?.value).toBe('250.00');
+	});
+
+	test('of two columns of text the first names what is sold', () => {
+		const line = row(
+			'ACTIVITY          DESCRIPTION              QTY     RATE      AMOUNT',
+			'Loft boarding     Supply and fit           4       250.00    1000.00',
+		);
+		expect(line?.description?.value).toBe('Loft boarding');
+	});
+
+	test('what counts the lines is not their text', () => {
+		const { lines } = read(
+			'# Description     Quantité     PU HT     Total HT\n1 Mise aux normes     2     50,00     100,00\n2 Pose de spots     3     10,00     30,00',
+		);
+		expect(lines.map(({ description }) => description?.value)).toEqual(['Mise aux normes', 'Pose de spots']);
+	});
+
+	test('the amount of an option in brackets is positive', () => {
+		const { lines } = read(
+			'Description     Qté     PU HT     Total HT\nPrises     2     50,00     100,00\nOPTION : spots     6     95,00     (570,00)\nTotal HT     100,00',
+		);
+		expect(lines[1]?.total?.value).toBe('570.00');
 	});
 });
