@@ -107,31 +107,6 @@ export async function readPdfPages(
 	}
 }
 
-/**
- * Whether the text of a PDF can be relied on: `none` for a scan or an empty document, `garbage` where fonts do not say
- * which characters their glyphs stand for.
- */
-export function textLayer({ pages }: Pick<PdfContents, 'pages'>): 'usable' | 'none' | 'garbage' {
-	let letters = 0;
-	let unreadable = 0;
-	let words = 0;
-	let oddWords = 0;
-	for (const { text } of pages.flatMap(({ runs }) => [...runs])) {
-		for (const word of text.split(/\s+/)) {
-			if (word === '') continue;
-			const readable = word.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
-			letters += readable;
-			unreadable += word.match(/[\p{Co}\p{Cc}\p{Cn}\ufffd]/gu)?.length ?? 0;
-			// Rules, dot leaders and bullets are one character repeated.
-			if (new Set(word).size < 2) continue;
-			words++;
-			if (readable * 2 < word.length) oddWords++;
-		}
-	}
-	if (letters + unreadable === 0 && oddWords === 0) return 'none';
-	return unreadable * 4 > letters || oddWords * 2 > words ? 'garbage' : 'usable';
-}
-
 type Pdfjs = typeof import('pdfjs-dist/legacy/build/pdf.mjs');
 type PdfjsWorker = typeof import('pdfjs-dist/legacy/build/pdf.worker.mjs');
 type PdfDocument = Awaited<ReturnType<Pdfjs['getDocument']>['promise']>;
@@ -176,13 +151,13 @@ function copyOf(chunk: object): object {
 	);
 }
 
+/** No outlines of the standard fonts: reading needs widths and letters alone, which pdf.js knows by itself. */
 function assetFolders() {
 	const root = dirname(require.resolve('pdfjs-dist/package.json'));
 	const folder = (name: string) => `${join(root, name)}/`;
 	return {
 		cMapUrl: folder('cmaps'),
 		cMapPacked: true,
-		standardFontDataUrl: folder('standard_fonts'),
 		wasmUrl: folder('wasm'),
 		iccUrl: folder('iccs'),
 	};

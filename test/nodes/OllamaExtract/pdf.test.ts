@@ -6,7 +6,7 @@ import { deflateSync } from 'node:zlib';
 import PdfKit from 'pdfkit';
 import { degrees, PDFDocument, PDFName, PDFNumber, PDFRef, StandardFonts, type PDFArray, type PDFPage } from 'pdf-lib';
 
-import { readPdf, textLayer, type PdfContents } from '../../../nodes/OllamaExtract/pdf';
+import { readPdf } from '../../../nodes/OllamaExtract/pdf';
 
 test('text has its place from the top left of the page as it is displayed', async () => {
 	const { pages } = await readPdf(await pdf((page) => page.drawText('Devis', { x: 50, y: 300, size: 10 })));
@@ -172,39 +172,6 @@ describe('an encrypted PDF', () => {
 		await expect(readPdf(bytes)).rejects.toMatchObject(needed);
 		await expect(readPdf(bytes, { password: 'bar' })).rejects.toMatchObject(wrong);
 		await expect(readPdf(bytes, { password: 'foo' })).resolves.toMatchObject({ pageCount: 1, warnings: [] });
-	});
-});
-
-describe('the text layer', () => {
-	const contents = (...texts: string[]): Pick<PdfContents, 'pages'> => ({
-		pages: [
-			{
-				number: 1,
-				width: 400,
-				height: 500,
-				runs: texts.map((text) => ({
-					text,
-					box: [0, 0, 10, 10] as const,
-					fontSize: 10,
-					bold: false,
-					from: 'text' as const,
-				})),
-			},
-		],
-	});
-
-	test.each([
-		['usable', ['Devis n° 12', 'Total TTC', '1 200,00 €']],
-		['usable', ['見積書', '合計', '¥12,000']],
-		['usable', ['عرض سعر', '١٢٠٠']],
-		['usable', ['Total ...............', '---------------', '20,00 €']],
-		['none', []],
-		['none', ['-----', '.....']],
-		['garbage', ['\u0003\u0004\u0012', 'AB']],
-		['garbage', ['\ue012\ue034', '\ue001']],
-		['garbage', ['"7+%-']],
-	] as const)('is %s: %j', (expected, texts) => {
-		expect(textLayer(contents(...texts))).toBe(expected);
 	});
 });
 
