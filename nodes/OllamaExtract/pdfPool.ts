@@ -1,38 +1,48 @@
 // A parser that hangs or swells can only be stopped from outside: a time-out cannot interrupt synchronous code, and a
-// worker thread shares n8n's memory. Hence a process, started from this package's own file with fixed arguments.
+// worker thread shares the memory of n8n. Hence a process, started from the own file of this package with fixed arguments.
+//
+// Every process of n8n (main, each worker) has a pool of its own: at most two readers, each started when it is needed,
+// which end half a minute after their last document, or with their host, and never keep that alive.
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { LocalAiError, type LocalAiErrorCode } from '../shared/errors';
 import type { Row } from './layout';
-import type { Page, PdfContents } from './pdf';
+import type { PdfContents } from './pdf';
 
 export interface ReadRequest {
 	readonly bytes: Uint8Array;
 	readonly password?: string;
 	readonly maxPages?: number;
-	/** When to leave further pages out, so that what was read arrives before the limits end the process. */
-	readonly stopAfterMs: number;
+	/** When, by the clock that all processes share, to leave further pages out: what was read must arrive in time. */
+	readonly stopAt: number;
 	readonly stopAboveBytes: number;
 }
 
-/** What the reading process answers: every page as it is read, then one `done` or `error`. */
+/** What the reading process answers: the rows of every page as it is read, then one `done` or `error`. */
 export type ReadAnswer =
-	| { readonly kind: 'page'; readonly page: Page; readonly rows: readonly Row[] }
+	| { readonly kind: 'page'; readonly rows: readonly Row[] }
 	| ({ readonly kind: 'done' } & Omit<PdfContents, 'pages'>)
 	| { readonly kind: 'error'; readonly code: LocalAiErrorCode; readonly message: string; readonly hint: string };
 
 export interface ReadLimits {
-	/** Wall clock for one document, from the moment a reading process takes it. Default 5000. */
+	/** Wall clock within which the caller is answered, from the moment it is the document's turn. Default 5000. */
 	readonly timeoutMs?: number;
 	/** This process's own 100 MiB or so and the reading process together. Default 400. */
 	readonly memoryMiB?: number;
 }
 
-export type PdfReading = PdfContents & { readonly rows: readonly Row[] };
+/** The rows of all pages in order; their runs stay behind in the reading process. */
+export interface PdfReading extends Omit<PdfContents, 'pages'> {
+	readonly rows: readonly Row[];
+	readonly pagesRead: number;
+}
 
 const defaultTimeoutMs = 5000;
+/** Parts of the time allowed: pages are left out after the one, and the process is ended after the other. */
+const stopReading = 0.6;
+const giveUp = 0.9;
 const poolSize = 2;
 const idleMs = 30_000;
 const pollMs = 20;
@@ -40,6 +50,8 @@ const pollMs = 20;
 const parentMiB = 110;
 /** A process that has grown beyond this would leave too little for its next document. */
 const wornMiB = 230;
+/** V8 would collect its old space several times a second, from 35 MiB on; up to 96 there is room. */
+const heap = ['--max-old-space-size=224', '--initial-old-space-size=96', '--max-semi-space-size=16'];
 const mebibyte = 1024 * 1024;
 
 interface Reader {
@@ -52,7 +64,7 @@ const waiting: Array<() => void> = [];
 let busy = 0;
 
 /**
- * As `readPdf`, with the rows of every page, in a process of its own that is killed when it takes too long, swells, or
+ * The rows of every page and what else `readPdf` gives, read in a process of its own that is killed when it takes too long, swells, or
  * `signal` aborts. Rejects with LocalAiError: what `readPdf` rejects with, `timeout`, or `cancelled`.
  */
 export async function readPdfInProcess(
@@ -144,7 +156,7 @@ async function turn(signal: AbortSignal | undefined): Promise<void> {
 function startReader(): Reader {
 	const process = fork(join(__dirname, 'pdfProcess'), [], {
 		env: {},
-		execArgv: [...loaderHooks(), '--max-old-space-size=224', '--max-semi-space-size=16'],
+		execArgv: [...loaderHooks(), ...heap],
 		serialization: 'advanced',
 		stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
 	});
@@ -182,8 +194,8 @@ function converse(
 	signal: AbortSignal | undefined,
 ): Promise<PdfReading> {
 	return new Promise((resolve, reject) => {
-		const pages: Page[] = [];
 		const rows: Row[] = [];
+		let pagesRead = 0;
 		const settle = (outcome: () => void) => {
 			clearTimeout(deadline);
 			clearInterval(watch);
@@ -195,12 +207,12 @@ function converse(
 		const onMessage = (answer: ReadAnswer) => {
 			switch (answer.kind) {
 				case 'page':
-					pages.push(answer.page);
+					pagesRead++;
 					for (const row of answer.rows) rows.push(row);
 					return;
 				case 'done': {
 					const { kind: _, ...rest } = answer;
-					return settle(() => resolve({ pages, rows, ...rest }));
+					return settle(() => resolve({ rows, pagesRead, ...rest }));
 				}
 				case 'error':
 					return fail(new AnsweredError(new LocalAiError(answer.code, answer.message, { hint: answer.hint })));
@@ -222,7 +234,7 @@ function converse(
 						hint: 'Raise the time allowed for reading if the document is known to be good and very large.',
 					}),
 				),
-			timeoutMs,
+			timeoutMs * giveUp,
 		);
 		const allowed = Math.max(memoryMiB - parentMiB, 1) * mebibyte;
 		const watch = setInterval(() => {
@@ -243,7 +255,7 @@ function converse(
 			bytes,
 			password,
 			maxPages,
-			stopAfterMs: timeoutMs * 0.6,
+			stopAt: Date.now() + timeoutMs * stopReading,
 			stopAboveBytes: allowed * 0.85,
 		} satisfies ReadRequest);
 	});

@@ -10,15 +10,14 @@ process.on('disconnect', () => process.exit());
 
 inflateInOneCall();
 
-async function answer({ bytes, password, maxPages, stopAfterMs, stopAboveBytes }: ReadRequest): Promise<void> {
-	const start = performance.now();
+async function answer({ bytes, password, maxPages, stopAt, stopAboveBytes }: ReadRequest): Promise<void> {
 	const whyStop = () => {
-		if (performance.now() - start > stopAfterMs) return 'the time allowed for reading is used up';
+		if (Date.now() > stopAt) return 'the time allowed for reading is used up';
 		if (process.memoryUsage.rss() > stopAboveBytes) return 'the memory allowed for reading is used up';
 		return null;
 	};
 	try {
-		const onPage = (page: Page) => send({ kind: 'page', page, rows: rowsOf(page) });
+		const onPage = (page: Page) => send({ kind: 'page', rows: rowsOf(page) });
 		send({ kind: 'done', ...(await readPdfPages(bytes, { password, maxPages }, onPage, whyStop)) });
 	} catch (error) {
 		const { code, message, hint } =

@@ -66,7 +66,7 @@ export async function open(source: Source, options: ExtractOptions, signal?: Abo
 		document: { kind: 'pdf', ...named, pages: pdf.pageCount, warnings: [...pdf.warnings] },
 		rows: pdf.rows,
 		attachments: pdf.attachments,
-		pagesLeftOut: pdf.pageCount - pdf.pages.length,
+		pagesLeftOut: pdf.pageCount - pdf.pagesRead,
 		unusable: whyUnusable(pdf.rows),
 	};
 }

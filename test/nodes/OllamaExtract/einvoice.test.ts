@@ -137,7 +137,7 @@ describe('the e-invoices of the corpus', () => {
 	test.each(entries.facturx.map(({ file, ground_truth }) => [file, ground_truth] as const))(
 		'%s is read exactly, and its arithmetic holds',
 		async (file, truth) => {
-			const { attachments } = await readPdfInProcess(readFileSync(join(corpus, file)));
+			const { attachments } = await readPdfInProcess(readFileSync(join(corpus, file)), { timeoutMs: 60_000 });
 			const { eInvoice, warnings } = readEInvoice(attachments);
 			expect(warnings).toEqual([]);
 			const { data, figures } = eInvoice!;

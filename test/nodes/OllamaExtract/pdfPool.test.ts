@@ -29,9 +29,9 @@ jest.setTimeout(60_000);
 
 afterAll(closeIdleReaders);
 
-test('a PDF is read in a process of its own, runs and rows alike', async () => {
+test('a PDF is read in a process of its own', async () => {
 	const reading = await readPdfInProcess(await pageWith('Devis 2026-001'), patient);
-	expect(reading.pages[0]!.runs.map(({ text }) => text)).toEqual(['Devis 2026-001']);
+	expect(reading).toMatchObject({ pageCount: 1, pagesRead: 1, warnings: [] });
 	expect(reading.rows.map(({ cells }) => cells.map(({ text }) => text))).toEqual([['Devis 2026-001']]);
 });
 
@@ -51,7 +51,7 @@ test('a document that takes too long ends with a time-out, and the next one is r
 });
 
 test('a document that needs too much memory ends with a typed error, and the next one is read', async () => {
-	await expect(readPdfInProcess(await pageWith('trop'), { memoryMiB: 1 })).rejects.toMatchObject({
+	await expect(readPdfInProcess(slowPdf(), { ...patient, memoryMiB: 1 })).rejects.toMatchObject({
 		code: 'invalid-input',
 		message: expect.stringMatching(/memory/),
 	});
@@ -126,8 +126,7 @@ describe('measured from outside', () => {
 			const { outcome, wallMs, peakBytes, noise } = await measured(join(built, 'host.js'), file);
 			expect(outcome).toMatch(/^(read|invalid-input|timeout): /);
 			expect(noise).toBe('');
-			// The limit holds for the document; a machine that tests on every core starts processes late.
-			expect(wallMs).toBeLessThan(6000);
+			expect(wallMs).toBeLessThan(5000);
 			expect(peakBytes).toBeLessThan(400_000_000);
 		},
 		30_000,
