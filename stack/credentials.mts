@@ -17,6 +17,8 @@ export function shippedCredentials(facts: {
 	ollamaUrl: string;
 	databaseUrl: string;
 	webhookToken: string;
+	editorUrl: string;
+	apiKey: string;
 }): Credential[] {
 	const database = new URL(facts.databaseUrl);
 	return [
@@ -39,6 +41,12 @@ export function shippedCredentials(facts: {
 			name: 'AuraStack Webhook',
 			type: 'httpHeaderAuth',
 			data: { name: webhookHeader, value: facts.webhookToken },
+		},
+		{
+			id: 'AURAn8nPublicApi',
+			name: 'AuraStack n8n',
+			type: 'n8nApi',
+			data: { apiKey: facts.apiKey, baseUrl: `${facts.editorUrl}/api/v1` },
 		},
 	];
 }

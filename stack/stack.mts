@@ -175,6 +175,8 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 			ollamaUrl: settings.ollamaUrl,
 			databaseUrl: businessUrl,
 			webhookToken: passwordOf('webhook-token'),
+			editorUrl,
+			apiKey,
 		}),
 		workflows,
 		{

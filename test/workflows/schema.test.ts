@@ -310,6 +310,50 @@ describe('claiming a file', () => {
 		expect(await claim(client, ['a.pdf'])).toMatchObject({ claim_id: null });
 	});
 
+	describe('a run that n8n no longer lists as running', () => {
+		const startedAt = () => new Date().toISOString();
+		/** Run 1 took a file `secondsAgo`; run 2 then looks for one, with this list of what runs. */
+		async function retaken(secondsAgo: number, running: object[]) {
+			const client = await prepared();
+			await claim(client, ['a.pdf'], { run: '1' });
+			await client.query('UPDATE devis_claims SET claimed_at = now() - make_interval(secs => $1)', [secondsAgo]);
+			const next = await claim(client, ['a.pdf'], { run: '2', en_cours: running });
+			const { rows } = await client.query('SELECT claimed_by, attempts, last_error FROM devis_claims');
+			expect(next.claim_id !== null).toBe((rows[0] as { claimed_by: string }).claimed_by === '2');
+			return rows[0] as { claimed_by: string; attempts: number; last_error: { code: string } | null };
+		}
+
+		test('loses its claim long before it would expire', async () => {
+			expect(await retaken(60, [{ id: '2', startedAt: startedAt() }])).toEqual({
+				claimed_by: '2',
+				attempts: 2,
+				last_error: expect.objectContaining({ code: 'interrupted' }),
+			});
+		});
+
+		test('ids may come as numbers', async () => {
+			expect(await retaken(60, [{ id: 2, startedAt: startedAt() }])).toMatchObject({ claimed_by: '2' });
+		});
+
+		test.each<[string, number, () => object[]]>([
+			[
+				'a run that is listed',
+				400,
+				() => [
+					{ id: '2', startedAt: startedAt() },
+					{ id: '1', startedAt: startedAt() },
+				],
+			],
+			['a run that took the file after this one began', 0, () => [{ id: '2', startedAt: startedAt() }]],
+			['one that began just before, for clocks differ', 5, () => [{ id: '2', startedAt: startedAt() }]],
+			['any run when n8n could not be asked', 400, () => [{}]],
+			['any run when the list is of another n8n', 400, () => [{ id: '7', startedAt: startedAt() }]],
+			['any run when the list is empty', 400, () => []],
+		])('%s keeps its claim', async (_, secondsAgo, running) => {
+			expect(await retaken(secondsAgo, running())).toEqual({ claimed_by: '1', attempts: 1, last_error: null });
+		});
+	});
+
 	test('a run stops after its share, and the next one goes on', async () => {
 		const client = await prepared();
 		expect(await claim(client, ['a.pdf'], { turn: 500 })).toMatchObject({ claim_id: null });

@@ -81,6 +81,8 @@ describe.each(shipped)('%s', (_, workflow) => {
 			ollamaUrl: 'http://127.0.0.1:11434',
 			databaseUrl: 'postgres://user:password@127.0.0.1:5432/database',
 			webhookToken: 'token',
+			editorUrl: 'http://127.0.0.1:5678',
+			apiKey: 'key',
 		}).map(({ id, name, type }) => ({ id, name, type }));
 		const used = workflow.nodes.flatMap(({ credentials = {} }) =>
 			Object.entries(credentials).map(([type, { id, name }]) => ({ id, name, type })),
