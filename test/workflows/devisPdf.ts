@@ -6,10 +6,12 @@ export interface Devis {
 	readonly seller?: string;
 	readonly buyer?: string;
 	readonly email?: string;
+	/** The client's name again, in words that the page's own rules do not know. */
+	readonly buyerInWords?: string;
 }
 
 /** A one-page devis of two lines, 580.00 without and 696.00 with tax; no two calls give the same bytes. */
-export async function devisPdf({ number, seller, buyer, email }: Devis): Promise<Buffer> {
+export async function devisPdf({ number, seller, buyer, email, buyerInWords }: Devis): Promise<Buffer> {
 	const pdf = new PDFDocument({ margin: 50 });
 	const chunks: Buffer[] = [];
 	pdf.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -19,6 +21,7 @@ export async function devisPdf({ number, seller, buyer, email }: Devis): Promise
 	pdf.fontSize(14).text(`Devis n° ${number}`, 350, 50).fontSize(10).text('Date : 12/03/2026', 350, 72);
 	if (buyer !== undefined) pdf.text('Client :', 350, 110).text(buyer, 350, 124);
 	if (email !== undefined) pdf.text(email, 350, 138);
+	if (buyerInWords !== undefined) pdf.text(`Destinataire de ce devis : ${buyerInWords}`, 50, 170);
 	const columns = [50, 300, 380, 480];
 	const rows = [
 		['Désignation', 'Quantité', 'Prix unitaire HT', 'Total HT'],

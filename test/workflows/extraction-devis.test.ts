@@ -37,7 +37,10 @@ beforeAll(async () => {
 	ollama = await startOllamaStandIn({ port: ollamaPort });
 	home = mkdtempSync(join(tmpdir(), 'aurastack-workflow-'));
 	await droppedBeforeTheStart();
-	stack = await startStack({ home, env: { OLLAMA_URL: ollama.baseUrl } });
+	stack = await startStack({
+		home,
+		env: { OLLAMA_URL: ollama.baseUrl, N8N_LOG_LEVEL: 'info', N8N_LOG_FORMAT: 'json' },
+	});
 	await shortenWaits();
 }, 600_000);
 afterAll(async () => {
@@ -54,9 +57,9 @@ async function droppedBeforeTheStart() {
 	writeFileSync(folderFile('devis', 'before.pdf'), bytes);
 }
 
-/** The shipped workflow as a person would tune it: shorter claims and pauses, a look into the folder every 5 s. */
+/** The shipped workflow with shorter pauses and a look into the folder every 5 s; a claim lasts as long as shipped. */
 async function shortenWaits() {
-	const shorter: Record<string, number> = { bail_secondes: 20, delai_secondes: 2 };
+	const shorter: Record<string, number> = { delai_secondes: 2 };
 	const { name, nodes, connections, settings } = await n8n<Workflow>('GET', `/workflows/${workflowId}`);
 	for (const { name, parameters } of nodes) {
 		if (name === 'Chaque minute') parameters.rule = { interval: [{ field: 'seconds', secondsInterval: 5 }] };
@@ -155,6 +158,43 @@ async function eventually<Value>(
 	);
 	throw new Error(
 		`Not within ${withinMs} ms: ${what} (${String(last)}). In devis/: ${filesIn('devis').join(', ')}. Open: ${JSON.stringify(claims)}`,
+	);
+}
+
+interface LogLine {
+	level?: string;
+	message: string;
+	atMs: number;
+	/** All of it, stack traces included. */
+	whole: string;
+}
+
+/** What the processes have said since they last began; n8n's own lines are JSON, others come from beneath it. */
+function logOf(names: string[]): LogLine[] {
+	return names
+		.flatMap((name) => readFileSync(join(home, 'logs', `${name}.log`), 'utf8').split('\n'))
+		.map((line) => {
+			if (!line.startsWith('{')) return { message: line, atMs: Number.NaN, whole: line };
+			const { level, message, metadata } = JSON.parse(line) as {
+				level: string;
+				message: string;
+				metadata: { timestamp: string };
+			};
+			return { level, message, atMs: Date.parse(metadata.timestamp), whole: line };
+		});
+}
+
+function runsIn(names: string[], sentence: RegExp) {
+	return logOf(names).flatMap(({ message, atMs }) => {
+		const run = sentence.exec(message)?.[1];
+		return run === undefined ? [] : [{ run, atMs }];
+	});
+}
+
+/** Lines about this package that are not mere information. */
+function complaints() {
+	return logOf(['n8n-main', ...workers]).filter(
+		({ level, whole }) => level !== 'info' && /n8n-nodes-aurastack|OllamaExtract|Ollama Extract/i.test(whole),
 	);
 }
 
@@ -306,16 +346,16 @@ test('a file that is still being copied is not taken', async () => {
 	expect((await devisOf(sha256(bytes)))!.verdict).toBe('complete');
 });
 
-test('with Ollama down the devis is kept and put to review at once, and completed by Ollama once it is back', async () => {
+test('with Ollama down the devis is put to review at once; once it is back, it is completed and moves on', async () => {
 	await ollama.close();
-	const sha = await dropDevis({ number: 'D-2026-008' });
+	const sha = await dropDevis({ number: 'D-2026-008', seller: complete.seller, buyerInWords: complete.buyer });
 	const partial = await eventually('the file in review/, as the page alone gives it', async () => {
 		const devis = await devisOf(sha);
 		return devis?.archived_as === folderFile('review', 'D-2026-008.pdf') && devis;
 	}).finally(async () => {
 		ollama = await startOllamaStandIn({ port: ollamaPort });
 	});
-	expect(partial).toMatchObject({ numero: 'D-2026-008', verdict: 'review', awaits_model: true });
+	expect(partial).toMatchObject({ numero: 'D-2026-008', client_nom: null, verdict: 'review', awaits_model: true });
 	expect(partial.reasons).toContainEqual(expect.objectContaining({ code: 'model-unavailable' }));
 	expect(filesIn('review')).toContain('D-2026-008.pdf');
 
@@ -323,23 +363,59 @@ test('with Ollama down the devis is kept and put to review at once, and complete
 	const whole = (await devisOf(sha))!;
 	expect(whole).toMatchObject({
 		id: partial.id,
+		client_nom: complete.buyer,
+		verdict: 'complete',
 		awaits_model: false,
-		archived_as: folderFile('review', 'D-2026-008.pdf'),
+		archived_as: folderFile('processed', 'D-2026-008.pdf'),
 	});
 	expect(whole.usage.calls).toBeGreaterThan(0);
 	expect(await linesOf(whole.id)).toEqual(bothLines);
+	expect(filesIn('review')).not.toContain('D-2026-008.pdf');
+	expect(filesIn('processed')).toContain('D-2026-008.pdf');
 });
 
-test('a worker killed in the middle of a file: its claim expires and another run finishes the file', async () => {
+test('main hears of files and minutes, workers do the work', async () => {
+	const enqueued = runsIn(['n8n-main'], /^Enqueued execution (\d+) /);
+	const started = runsIn(workers, /^Worker started execution (\d+) /);
+	const holders = await rows<{ run: string }>('SELECT DISTINCT claimed_by AS run FROM devis_claims');
+	expect(holders.length).toBeGreaterThan(5);
+	for (const { run } of holders) {
+		expect(enqueued).toContainEqual(expect.objectContaining({ run }));
+		expect(started).toContainEqual(expect.objectContaining({ run }));
+	}
+	expect(runsIn(['n8n-main'], /^Worker started execution (\d+) /)).toEqual([]);
+	expect(runsIn(workers, /^Enqueued execution (\d+) /)).toEqual([]);
+	expect(complaints()).toEqual([]);
+});
+
+test('a slow run keeps its file; one whose worker is killed loses it long before the claim would expire', async () => {
 	ollama.script({ kind: 'stall' });
 	const sha = await dropDevis({ number: 'D-2026-009' });
 	await eventually('the model is being asked', () => ollama.open() > 0);
+	const holder = async () =>
+		(
+			await rows<{ run: string; at: Date; expires: Date }>(
+				'SELECT claimed_by AS run, claimed_at AS at, expires_at AS expires FROM devis_claims WHERE sha256 = $1',
+				[sha],
+			)
+		)[0]!;
+	const slow = await holder();
+	await eventually('three runs have looked at a claim old enough to be judged', () => {
+		const looked = runsIn(workers, /^Worker finished execution (\d+) /).filter(
+			({ atMs }) => atMs > slow.at.getTime() + 15_000,
+		);
+		return looked.length >= 3;
+	});
+	expect((await holder()).run).toBe(slow.run);
+	expect(ollama.open()).toBe(1);
+
 	const killed = workers.map((name) => [name, stack.pid(name)] as const);
 	for (const [, pid] of killed) process.kill(pid, 'SIGKILL');
 	ollama.script({ kind: 'from-page' });
 	await Promise.all(killed.map(([name, pid]) => stack.restarted(name, pid)));
 	const [passage] = await archived(sha);
 	expect(passage).toMatchObject({ attempts: 2, last_error: { code: 'interrupted' } });
+	expect(Date.now()).toBeLessThan(slow.expires.getTime() - 240_000);
 	expect(await linesOf((await devisOf(sha))!.id)).toEqual(bothLines);
 });
 
@@ -428,6 +504,10 @@ describe('after all of this', () => {
 		const rejected = await rows<{ sha256: string }>('SELECT sha256 FROM devis_rejected');
 		expect([...stored, ...rejected].map((one) => one.sha256).sort()).toEqual([...new Set(dropped)].sort());
 		expect(stored.filter(({ lines }) => lines !== 2)).toEqual([]);
+	});
+
+	test('main and workers have complained of nothing in the package', () => {
+		expect(complaints()).toEqual([]);
 	});
 
 	test('n8n keeps no record of what was in the documents, whatever became of the run', async () => {
