@@ -471,7 +471,13 @@ describe('files', () => {
 		'an image goes to the vision model that was named, a text never',
 		async (schema) => {
 			const { chat, asked } = scripted(answer);
-			const models = { schema, engine: 'model-only', chat, model: 'mistral:7b', visionModel: 'llava:7b' } as const;
+			const models: ExtractOptions = {
+				schema,
+				engine: 'model-only',
+				chat,
+				model: 'mistral:7b',
+				visionModel: 'llava:7b',
+			};
 			await extract({ bytes: png }, models);
 			await extract({ text: devis }, models);
 			expect(asked.map(({ model }) => model)).toEqual(['llava:7b', 'mistral:7b']);
