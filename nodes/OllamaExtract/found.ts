@@ -64,7 +64,6 @@ function joinedCells(a: Cell, b: Cell): Cell {
 		text: `${a.text} ${b.text}`,
 		left: a.left,
 		right: b.right,
-		bold: a.bold && b.bold,
 		words: [...a.words, ...b.words.map((word) => ({ ...word, start: word.start + shift }))],
 	};
 }

@@ -16,7 +16,6 @@ export interface Cell {
 	readonly text: string;
 	readonly left: number;
 	readonly right: number;
-	readonly bold: boolean;
 	readonly words: readonly Word[];
 }
 
@@ -57,7 +56,6 @@ interface Glyphs {
 	readonly text: string;
 	readonly box: Box;
 	readonly em: number;
-	readonly bold: boolean;
 	readonly rightToLeft: boolean;
 }
 
@@ -141,8 +139,8 @@ function isUpright({ text, box, fontSize }: Run): boolean {
 	return text.trim().length > 2 && height > 2 * fontSize && height > 2 * width;
 }
 
-function glyphs({ fontSize, bold, box: whole }: Run, text: string, box: Box, rightToLeft: boolean): Glyphs {
-	return { text, box, em: fontSize > 0 ? fontSize : Math.max(whole[3] - whole[1], 1), bold, rightToLeft };
+function glyphs({ fontSize, box: whole }: Run, text: string, box: Box, rightToLeft: boolean): Glyphs {
+	return { text, box, em: fontSize > 0 ? fontSize : Math.max(whole[3] - whole[1], 1), rightToLeft };
 }
 
 /** Splits a run at its spaces; the places within it follow the usual proportions of a sans-serif face. */
@@ -664,7 +662,7 @@ function cellOf(page: number, segments: readonly Segment[]): Cell {
 		words.push({ text: word.text, start: text.length, place: { page, box: word.box, quote: word.text } });
 		text += word.text;
 	}
-	return { text, left: box[0], right: box[2], bold: glyphs.every(({ bold }) => bold), words };
+	return { text, left: box[0], right: box[2], words };
 }
 
 // ---- geometry

@@ -10,7 +10,6 @@ export interface Run {
 	readonly box: Box;
 	/** Height of the font in points. */
 	readonly fontSize: number;
-	readonly bold: boolean;
 	readonly from: 'text' | 'annotation' | 'form-field';
 }
 
@@ -200,7 +199,7 @@ async function textRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> {
 		const size = Math.hypot(matrix[2], matrix[3]);
 		if (!(size > 0)) continue;
 		const vertical = styles[item.fontName]?.vertical === true;
-		runs.push({ text: item.str, box: glyphBox(item, vertical, toDisplay), fontSize: size, bold: false, from: 'text' });
+		runs.push({ text: item.str, box: glyphBox(item, vertical, toDisplay), fontSize: size, from: 'text' });
 	}
 	return runs;
 }
@@ -260,11 +259,10 @@ async function annotationRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> 
 				text: item.str,
 				box: glyphBox(item, false, toDisplay),
 				fontSize: item.height,
-				bold: false,
 				from,
 			}));
 		}
-		return valueLines(annotation, toDisplay).map((line) => ({ ...line, bold: false, from }));
+		return valueLines(annotation, toDisplay).map((line) => ({ ...line, from }));
 	});
 }
 

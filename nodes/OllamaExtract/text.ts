@@ -31,5 +31,5 @@ function cellOf(text: string, lineOffset: number, column: number): Cell {
 		start: word.index,
 		place: { offset: lineOffset + column + word.index, quote: word[0] },
 	}));
-	return { text, left: column * charWidth, right: (column + text.length) * charWidth, bold: false, words };
+	return { text, left: column * charWidth, right: (column + text.length) * charWidth, words };
 }

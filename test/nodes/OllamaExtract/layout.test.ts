@@ -8,7 +8,7 @@ function run(text: string, x: number, y: number, fontSize = 10, align: 'left' | 
 	const width = text.length * 0.5 * fontSize;
 	const left = align === 'left' ? x : x - width;
 	const box = [left, y - 0.78 * fontSize, left + width, y + 0.22 * fontSize] as const;
-	return { text, box, fontSize, bold: false, from: 'text' };
+	return { text, box, fontSize, from: 'text' };
 }
 
 function page(runs: Run[]): Page {
