@@ -467,7 +467,7 @@ describe('files', () => {
 		);
 	});
 
-	test.each(['devis', { type: 'object', properties: { number: { type: 'string' } } }])(
+	test.each<ExtractOptions['schema']>(['devis', { type: 'object', properties: { number: { type: 'string' } } }])(
 		'an image goes to the vision model that was named, a text never',
 		async (schema) => {
 			const { chat, asked } = scripted(answer);
