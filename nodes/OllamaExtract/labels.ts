@@ -52,6 +52,12 @@ export function isBareLabel(text: string): boolean {
 	return labelled !== null && text.slice(labelled.end).replace(/[\s:.)(€%-]|EUR/g, '') === '';
 }
 
+/** True for a document's own name, with or without more behind it: `OFFRE DE PRIX`, `D E V I S`, `Facture F-12`. */
+export function isDocumentTitle(text: string): boolean {
+	const plain = folded(text).trim();
+	return title.test(plain) || (/^(?:\p{L} ){3,}\p{L}$/u.test(plain) && title.test(plain.replace(/ /g, '')));
+}
+
 /** What a column of a table holds. */
 export type Column =
 	| 'position'
@@ -72,6 +78,7 @@ export type Column =
 /** What the head of a column announces, or null. `price` is a unit price or a total: its neighbours decide. */
 export function columnOf(head: string): Column | null {
 	if (head.length > 80) return null;
+	if (/^unit[a-z]* ?[(]?[€£$]/i.test(head)) return 'unitPrice';
 	const plain = folded(head)
 		.replace(/\((?:eur|€|en euros?|%)\)|[€:*]/g, ' ')
 		.replace(/\s+/g, ' ')
@@ -116,9 +123,10 @@ const tail =
 const offer =
 	'(?:devis(?: (?:gratuit|estimatif|quantitatif|descriptif|detaille|rectificatif|modificatif))*|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
 const bill =
-	"(?:facture(?: d'acompte| de situation| proforma| de solde)?|avoir|note de credit|invoice|credit note|credit memo" +
+	"(?:facture(?: d'acompte| de situation| proforma| de solde)?|avoir|note d'honoraires|note de credit|tax invoice|invoice|credit note|credit memo" +
 	'|(?:\\p{L}+)?rechnung(?: bau)?(?: \\(\\d+\\))?|gutschrift(?: \\(\\d+\\))?)';
 const document = `(?:${offer}|${bill})`;
+const title = new RegExp(`^${document}(?![\\p{L}])`, 'u');
 const issue = "(?:facturation|emission|edition|creation|etablissement|redaction|document|piece|l'offre|offre)";
 
 const sources: ReadonlyArray<readonly [Label, string]> = [
@@ -180,7 +188,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'valid-until',
-		'fallig(?:keit)?(?:sdatum)?(?: am)?|zahlbar bis(?: zum)?|due date|date due|payment due(?: date)?|due on|please remit (?:until|by)|due by',
+		'fallig(?:keit)?(?:sdatum)?(?: am)?|zahlbar bis(?: zum)?|due date|date due|due(?= ?:)|payment due(?: date)?|due on|please remit (?:until|by)|due by',
 	],
 	['valid-until', 'bitte uberweisen sie bis zum|zahlungsziel|pay by'],
 	[
@@ -247,11 +255,11 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'seller',
-		'(?:emetteur|emis par|fournisseur|vendeur|prestataire|entreprise|artisan|verkaufer|rechnungs(?:er)?steller|lieferant|leistungserbringer|anbieter|auftragnehmer|seller|vendor|supplier|from|issued by|nos coordonnees)',
+		'(?:emetteur|emis par|fournisseur|vendeur|prestataire|entreprise|artisan|verkaufer|rechnungs(?:er)?steller|lieferant|leistungserbringer|anbieter|auftragnehmer|seller|vendor|supplier|from|de|issued by|nos coordonnees)',
 	],
 	[
 		'buyer',
-		"(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit|(?:a|pour)(?= ?:))",
+		"(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit|a(?= ?:)|pour)",
 	],
 	[
 		'buyer',
@@ -259,7 +267,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'buyer',
-		'(?:bill(?:ed)? to|invoice to|billing address|customer|sold to|buyer|prepared for|quotation for|client name|client|attn|quote (?:to|for))',
+		'(?:bill(?:ed)? to|invoice to|billing address|customer|sold to|buyer|prepared for|quotation for|client name|client|to|attn|quote (?:to|for))',
 	],
 	[
 		'name',
@@ -294,7 +302,11 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	],
 	['base', /\b(base|basis(betrag)?|warenwert|steuerbasisbetrag|bemessungsgrundlage|taxable( amount)?)\b/],
 	['totalWithTax', /\b(ttc|t\.t\.c|brutto(betrag|preis)?|incl\.? ?(vat|tax)|inkl\.? ?(ust|mwst))/, /unit|p\.? ?u\b/],
-	['unit', /^(u|un|unites?|un\.|einheit|meng(en)?[.-]* ?-? ?einheit|unit|uom|me)\b/, /pri(x|ce)|preis|unitaire/],
+	[
+		'unit',
+		/^(u|un|unites?|un\.|einh\.?|einheit|meng(en)?[.-]* ?-? ?einheit|unit|uom|me)\b/,
+		/pri(x|ce)|preis|unitaire/,
+	],
 	[
 		'unitPrice',
 		/\bp\.? ?u\b|prix ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzel(preis|pr)?\b|\btjm\b|(taux|prix) journalier|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/,
@@ -316,7 +328,7 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	],
 	[
 		'description',
-		/\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars|activity|formules?|tasks?|taches?)\b/,
+		/\b(designations?|descriptions?|libelles?|prestations?|nature|detail(s)?|intitule|ouvrages?|travaux|objet|bezeichnung|beschreibung|artikelbeschreibung|leistung|produkt|artikel|articles?|produits?|items?|products?|services?|particulars|activity|formules?|tasks?|taches?|diligences?|missions?)\b|^text$/,
 		/^(art[. ]|code|item (no|code|#))/,
 	],
 	['reference', /\b(refs?|references?|code|referenzen|art\.?-?(ikel)?-? ?(nr|no)|sku|item (no|code)|article n)\b/],

@@ -64,7 +64,7 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 			conventions,
 		),
 		...one('currency', currencyIn(rows)),
-		...readParties(free, sites, body),
+		...readParties(free, sites, body, conventions.language),
 		...(totals.net === undefined ? {} : { 'totals.net': totals.net }),
 		...(totals.tax === undefined ? {} : { 'totals.tax': totals.tax }),
 		...(totals.gross === undefined ? {} : { 'totals.gross': totals.gross }),
@@ -80,8 +80,8 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 }
 
 /**
- * Leaves out what cannot be, whatever stood beside its label: a party named as a line is or as the other party, a day before there were such documents, an end before the
- * beginning. Better absent than wrong.
+ * Leaves out what cannot be, whatever stood beside its label: a party named as a line is or as the other
+ * party, a day before there were such documents, an end before the beginning. Better absent than wrong.
  */
 function withoutNonsense(
 	lines: readonly TableLine[],
@@ -218,7 +218,7 @@ function dateBehind(number: Found, rows: readonly Row[], conventions: Convention
 			const [date] = datesIn(rest, conventions.dateOrder);
 			if (date === undefined || date.reading.kind === 'ambiguous') return undefined;
 			if (
-				!/^\s*[,-]?\s*(?:établie?|émise?|fait)?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i.test(
+				!/^\s*[,–-]?\s*(?:(?:indice|version|r[ée]v(?:ision|\.)?) \S{1,3}\s*,?)?\s*(?:établie?|émise?|fait)?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i.test(
 					rest.slice(0, date.start),
 				)
 			)

@@ -1,5 +1,5 @@
 import { foundIn, type Found } from './found';
-import { folded, labelAt } from './labels';
+import { folded, isDocumentTitle, labelAt, type Language } from './labels';
 import { slicesAfter, type Site } from './labelled';
 import type { Cell, Row } from './layout';
 
@@ -15,7 +15,12 @@ export interface Parties {
  * Tells who sells and who buys: by headings (`Client`, `Verkäufer`), by address blocks, by the identifiers that only a
  * seller prints. `body` is where the table begins; addresses without a heading are looked for above it.
  */
-export function readParties(rows: readonly Row[], sites: readonly Site[], body: Row | undefined): Parties {
+export function readParties(
+	rows: readonly Row[],
+	sites: readonly Site[],
+	body: Row | undefined,
+	language: Language | null,
+): Parties {
 	const zones = zonesOf(rows, sites);
 	const first = rows.filter((row) => row.page === 1);
 	const line = senderLine(first);
@@ -24,7 +29,7 @@ export function readParties(rows: readonly Row[], sites: readonly Site[], body: 
 	const sender = line?.name ?? imprintName(rows, above, inZones) ?? repeatedName(rows, above, inZones);
 	const taken = new Set([...zones.flatMap(({ cells }) => cells), ...(line?.row.cells ?? [])]);
 	const headed = zones.some(({ party, cells }) => party === 'buyer' && cells.some(({ text }) => postcode.test(text)));
-	const sides = sidesOf(blocksOf(above, taken), sender, headed);
+	const sides = sidesOf(blocksOf(above, taken), sender, headed, language);
 	const sellerZones = zones.filter(({ party }) => party === 'seller');
 	const buyerZones = zones.filter(({ party }) => party === 'buyer');
 	const sellerName =
@@ -98,7 +103,8 @@ function isHeading({ cell, start, end, until }: Site): boolean {
 }
 
 /** True for one of several captions over boxes of codes: `Numéro | Date | Client`. What stands below is no address. */
-function isOverBox({ row }: Site): boolean {
+function isOverBox({ row, cell }: Site): boolean {
+	if (!/^(?:client|kunde|customer)$/.test(folded(cell.text).trim())) return false;
 	const ofParties = row.cells.filter(({ text }) => (labelAt(text)?.label ?? '') in parties);
 	return row.cells.length >= 3 && ofParties.length < 2 && row.cells.every(({ text }) => /^[^\d:]{1,30}$/.test(text));
 }
@@ -183,7 +189,7 @@ const street =
 const contact =
 	/\b(?:contact|attn|att\.|a l'attention|ansprechpartner|z\.? ?hd\.?|service|phone|tel|fon|fax|mobile|portable)\b|\+\d\d|📞|✉|🌐|@|www\.|https?:/;
 const identifiers =
-	/\b(?:siret|siren|rcs|r\.c\.s|ape|naf|capital|iban|rm \d|n° ?tva|tva intra|ust-?id|steuer-?(?:nr|nummer)|decennale|rge)\b/;
+	/\b(?:siret|siren|rcs|r\.c\.s|ape|naf|capital|iban|rm \d|n° ?tva|tva intra|ust-?id(?:-?nr)?|vat (?:no|reg\w*|number)|steuer-?(?:nr|nummer)|decennale|rge)\b/;
 
 function isAbove(row: Row, body: Row | undefined): boolean {
 	return row.page === 1 && (body === undefined || body.page > 1 || row.top < body.top);
@@ -234,6 +240,7 @@ function sidesOf(
 	blocks: readonly Block[],
 	sender: Found | undefined,
 	headed: boolean,
+	language: Language | null,
 ): { seller?: Block; buyer?: Block } {
 	const addressed = blocks.filter(
 		(block) =>
@@ -256,6 +263,7 @@ function sidesOf(
 	if (sender !== undefined && sellers.length === 0 && buyer !== undefined && second === undefined) return { buyer };
 	// Without any other sign, French practice: the seller stands first, the client right of it in the envelope's window.
 	if (
+		language === 'fr' &&
 		sellers.length === 0 &&
 		sender === undefined &&
 		buyer !== undefined &&
@@ -356,10 +364,10 @@ function isName(text: string): boolean {
 		/[:;?!]|\d{4}|€/.test(plain)
 	)
 		return false;
+	if (isDocumentTitle(text)) return false;
 	if (
-		/^(?:devis|facture|avoir|invoice|rechnung|quote|quotation|angebot|page|date|objet|ref|logo|bonjour|madame,|monsieur,)(?![\p{L}])/u.test(
-			plain,
-		)
+		/^(?:page|date|objet|ref|logo|bonjour|madame,|monsieur,|pour|de|a|to|from)(?![\p{L}'])/u.test(plain) &&
+		!/^(?:de|a) /.test(plain)
 	)
 		return false;
 	if (

@@ -303,7 +303,9 @@ function describedBy(row: Row, cells: ReadonlyMap<Column, Cell[]>): Cell | undef
 	const [best] = candidates.filter((cell) => letters(cell) >= 2).toSorted((a, b) => letters(b) - letters(a));
 	if (best !== undefined) return best;
 	const [first] = row.cells;
-	return first !== undefined && letters(first) >= 3 && ![...cells.values()].flat().includes(first) ? first : undefined;
+	return first !== undefined && letters(first) >= 3 && (!isFigure(first) || ![...cells.values()].flat().includes(first))
+		? first
+		: undefined;
 }
 
 /** Puts each cell of a row under the head that it lines up with best. */

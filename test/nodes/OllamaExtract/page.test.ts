@@ -391,3 +391,37 @@ describe('columns', () => {
 		expect(lines[1]?.total?.value).toBe('570.00');
 	});
 });
+
+describe('regressions', () => {
+	test('a German letter has its recipient on the left, the sender is who prints a tax number', () => {
+		const text =
+			'Herrn Karl Huber                    Muster Bau GmbH\nRingweg 8                           Hauptstr. 5\n86150 Augsburg                      80331 München\n' +
+			'                                    USt-IdNr.: DE136695976\n\nRechnung\nRechnungsnummer: RG-2026-118\n\nBezeichnung     Menge     Einzelpreis     Gesamtpreis\nErdarbeiten     2     50,00     100,00';
+		expect(found(text, 'seller.name', 'invoice')).toBe('Muster Bau GmbH');
+		expect(found(text, 'buyer.name', 'invoice')).toBe('Herrn Karl Huber');
+	});
+
+	test('without any sign of who sells, only a French page puts the seller left', () => {
+		const addresses =
+			'Karl Huber                    Bau Muster\nRingweg 8                           Hauptstr. 5\n86150 Augsburg                      80331 München\n\n';
+		const german = `${addresses}Rechnung vom 18.05.2026, zahlbar bis 01.06.2026 ohne Abzug von der Summe\nDas Datum der Lieferung ist das der Rechnung`;
+		expect(found(german, 'seller.name', 'invoice')).toBeUndefined();
+	});
+
+	test('the name of the document is no name of a party', () => {
+		const text =
+			'Carrelages Lambiotte SRL            OFFRE DE PRIX\nChaussée de Namur 88                Offre n° : OF-260331\nB-5030 Gembloux                     Date : 31/03/2026\nTVA BE 0404.833.048                 Madame Claire Jacquemin\n' +
+			'                                    Rue Haute 5\n                                    B-5000 Namur\n\nDescription     Qté     PU     Total\nPose     2     50,00     100,00';
+		expect(found(text, 'buyer.name')).toBe('Madame Claire Jacquemin');
+		expect(found('De\nPeintures Colombe\n\nPour\nM. Jérémie Haas', 'buyer.name')).toBe('M. Jérémie Haas');
+	});
+
+	test('a long text without a head above it is still the description', () => {
+		const { lines } = read(
+			'                                                         Quantité   Prix unit.   Total\n' +
+				'Dépose de la couverture existante, tri et évacuation     120 m²     18,50        2 220,00 €\n' +
+				'Faîtage                                                  14 ml      58,00        812,00 €',
+		);
+		expect(lines.map(({ total }) => total?.value)).toEqual(['2220.00', '812.00']);
+	});
+});
