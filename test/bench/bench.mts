@@ -10,6 +10,7 @@ interface Section {
 const sections: Record<string, () => Promise<Section>> = {
 	rows: () => import('./rows.mts'),
 	exactness: () => import('./exactness.mts'),
+	boxes: () => import('./boxes.mts'),
 	tokens: () => import('./tokens.mts'),
 };
 
