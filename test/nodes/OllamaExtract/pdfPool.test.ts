@@ -144,6 +144,17 @@ describe('measured from outside', () => {
 		30_000,
 	);
 
+	onLinux('a host never has more than two of these processes, however much there is to read', async () => {
+		const counts: number[] = [];
+		const count = () => {
+			const readers = childrenOf(process.pid).filter((pid) => procFile(`${pid}/cmdline`).includes('pdfProcess'));
+			counts.push(readers.length);
+		};
+		const bytes = await pageWith('devis');
+		await Promise.all(Array.from({ length: 6 }, async () => readPdfInProcess(bytes, patient).finally(count)));
+		expect(Math.max(...counts)).toBe(2);
+	});
+
 	onLinux(
 		'a host that has nothing more to do may end, though a process waits for work',
 		async () => {
