@@ -50,8 +50,8 @@ const pollMs = 20;
 const parentMiB = 110;
 /** A process that has grown beyond this would leave too little for its next document. */
 const wornMiB = 230;
-/** V8 would collect its old space several times a second, from 35 MiB on; up to 96 there is room. */
-const heap = ['--max-old-space-size=224', '--initial-old-space-size=96', '--max-semi-space-size=16'];
+/** V8 would collect its old space several times a second, from 35 MiB on. With more than 64 a process is soon worn. */
+const heap = ['--max-old-space-size=224', '--initial-old-space-size=64', '--max-semi-space-size=16'];
 const mebibyte = 1024 * 1024;
 
 interface Reader {
