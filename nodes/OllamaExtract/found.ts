@@ -29,7 +29,9 @@ export interface Printed {
 export function conventionsOf(rows: readonly Row[]): Conventions {
 	const texts = rows.flatMap(({ cells }) => cells.map(({ text }) => text));
 	const language = languageOf(texts);
-	const numbers = texts.flatMap((text) => [...text.matchAll(anyNumber)].map(([number]) => number.trim()));
+	const numbers = texts
+		.filter((text) => /\d/.test(text))
+		.flatMap((text) => [...text.matchAll(anyNumber)].map(([number]) => number.trim()));
 	// Amounts have two decimals; `2.4` is as often a version or a section as a number.
 	const amounts = numbers.filter((number) => /[.,]\d{2}(?!\d)/.test(number));
 	return {
@@ -70,6 +72,7 @@ function joinedCells(a: Cell, b: Cell): Cell {
 
 /** The numbers printed in a text, from left to right. Digits inside words, references, dates and times are none. */
 export function numbersIn(text: string, decimalMark: DecimalMark | undefined): Printed[] {
+	if (!/\d/.test(text)) return [];
 	return [...text.matchAll(anyNumber)].flatMap((match) => {
 		const reading = readNumber(match[0], decimalMark);
 		if (reading === null) return [];

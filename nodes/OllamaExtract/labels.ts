@@ -35,7 +35,20 @@ export interface Labelled {
 
 /** Finds the label at the beginning of a text, the longest one that fits; French, German and English. Null when none. */
 export function labelAt(text: string): Labelled | null {
-	const plain = folded(text.slice(0, longestLabel));
+	const start = text.slice(0, longestLabel);
+	const known = labels.get(start);
+	if (known !== undefined) return known;
+	const label = readLabel(folded(start));
+	if (labels.size >= knownLabels) labels.clear();
+	labels.set(start, label);
+	return label;
+}
+
+// The same cells are asked about from many sides; a document has some hundred of them.
+const labels = new Map<string, Labelled | null>();
+const knownLabels = 4_000;
+
+function readLabel(plain: string): Labelled | null {
 	let best: Labelled | null = null;
 	for (const [label, pattern] of patterns) {
 		const match = pattern.exec(plain);
@@ -106,6 +119,14 @@ export function languageOf(texts: Iterable<string>): Language | null {
 /** Lower case without accents, every white space an ordinary blank, each character in its place. */
 export function folded(text: string): string {
 	if (/^[\x20-\x7e]*$/.test(text)) return text.toLowerCase();
+	if (/^[\t\x20-\x7e\u00a0-\u024f\u2000-\u20bf]*$/.test(text)) {
+		// Of Latin letters each is one base letter and its marks, so that nothing moves.
+		const bare = text
+			.normalize('NFD')
+			.replace(/[\u0300-\u036f]/g, '')
+			.toLowerCase();
+		return bare.replace(/\s/g, ' ').replaceAll('’', "'");
+	}
 	return Array.from(text, (character) => {
 		const base = character.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 		if (/^\s$/.test(character)) return ' ';

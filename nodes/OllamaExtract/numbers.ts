@@ -68,11 +68,9 @@ export function readDate(text: string, order?: DateOrder): DateReading | null {
 }
 
 /** The dates printed in a text, with where each begins and ends in it. */
-export function datesIn(
-	text: string,
-	order?: DateOrder,
-): Array<{ start: number; end: number; reading: DateReading }> {
-	const found = [];
+export function datesIn(text: string, order?: DateOrder): Array<{ start: number; end: number; reading: DateReading }> {
+	const found: Array<{ start: number; end: number; reading: DateReading }> = [];
+	if (!/\d/.test(text)) return found;
 	for (const match of folded(text).matchAll(dateAnywhere)) {
 		const reading = dateOf(match, order);
 		if (reading !== null) found.push({ start: match.index, end: match.index + match[0].length, reading });
@@ -88,6 +86,7 @@ export function dateOrderOf(texts: Iterable<string>, language: Language | null):
 	const seen = new Set<DateOrder>();
 	if (language === 'fr' || language === 'de') seen.add('day-first');
 	for (const text of texts) {
+		if (!/\d[/-]\d/.test(text)) continue;
 		for (const match of folded(text).matchAll(dateAnywhere)) {
 			const { first, second, mark } = match.groups ?? {};
 			if (first === undefined || second === undefined || mark === '.') continue;
@@ -158,8 +157,7 @@ function readWith(digits: string, mark: DecimalMark): string | null {
 	const groupMarks = new Set(whole.replace(/\d/g, '').replace(/[ \u00a0\u202f\u2009]/g, ' '));
 	if (groupMarks.size > 1) return null;
 	const [head = '', ...rest] = groups;
-	if (rest.length > 0 && (!/^[1-9]\d{0,2}$/.test(head) || !rest.every((group) => /^\d{3}$/.test(group))))
-		return null;
+	if (rest.length > 0 && (!/^[1-9]\d{0,2}$/.test(head) || !rest.every((group) => /^\d{3}$/.test(group)))) return null;
 	const integer = groups.join('');
 	if (!/^(?:\d{1,2}|[1-9]\d{2,11})$/.test(integer)) return null;
 	return decimals === undefined ? String(Number(integer)) : `${Number(integer)}.${decimals}`;
@@ -218,8 +216,7 @@ function plain(text: string): string {
 function dateOf(match: RegExpMatchArray, order: DateOrder | undefined): DateReading | null {
 	const g = match.groups ?? {};
 	if (g['isoYear'] !== undefined) return only(isoDate(g['isoYear'], Number(g['isoMonth']), Number(g['isoDay'])));
-	if (g['name'] !== undefined)
-		return only(isoDate(g['nameYear'] ?? '', monthNames[g['name']] ?? 0, Number(g['day'])));
+	if (g['name'] !== undefined) return only(isoDate(g['nameYear'] ?? '', monthNames[g['name']] ?? 0, Number(g['day'])));
 	if (g['usName'] !== undefined)
 		return only(isoDate(g['usYear'] ?? '', monthNames[g['usName']] ?? 0, Number(g['usDay'])));
 	const [first, second, year] = [Number(g['first']), Number(g['second']), fullYear(g['year'] ?? '')];
