@@ -232,6 +232,39 @@ describe('the schema', () => {
 		]);
 	});
 
+	const parts: Record<string, string> = {
+		'devis without an id': 'CREATE TABLE devis (numero text, client_nom text)',
+		'devis with no more than an id': 'CREATE TABLE devis (id uuid)',
+		'devis with ids made by hand': 'CREATE TABLE devis (id integer, numero text); INSERT INTO devis VALUES (41), (NULL)',
+		'devis with ids of text': 'CREATE TABLE devis (id text, numero text)',
+		'devis with one id twice': 'CREATE TABLE devis (id bigint, numero text); INSERT INTO devis VALUES (7), (7)',
+		'devis_items alone': 'CREATE TABLE devis_items (description text)',
+	};
+	test.each(Object.entries(parts))('only a part of the tables is there: %s', async (_, tables) => {
+		const client = await connect();
+		await client.query(tables);
+		await client.query(schema);
+		await client.query(schema);
+		const { devis_id: id } = await save(client, extracted('a'));
+		const { rows } = await client.query(
+			`SELECT d.id::text, i.description FROM devis d JOIN devis_items i ON i.devis_id = d.id ORDER BY position`,
+		);
+		expect(rows).toEqual([
+			{ id, description: 'Pose' },
+			{ id, description: 'Fourniture' },
+		]);
+		expect((await client.query('SELECT FROM devis WHERE id IS NULL')).rowCount).toBe(0);
+	});
+
+	test('a devis takes its lines with it, whatever its id is', async () => {
+		const client = await connect();
+		await client.query('CREATE TABLE devis (id uuid)');
+		await client.query(schema);
+		await save(client, extracted('a'));
+		await client.query('DELETE FROM devis');
+		expect((await client.query('SELECT FROM devis_items')).rowCount).toBe(0);
+	});
+
 	test('what cannot be loosened is left as it was, with a warning', async () => {
 		const client = await connect();
 		await client.query(`
