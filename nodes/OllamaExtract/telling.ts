@@ -42,7 +42,7 @@ export function tellingRows(rows: readonly Row[]): PromptRow[] {
 		previous = text;
 		if (!bearing[at] && again) return [];
 		if (isHead(row)) heads = row.cells;
-		const cut = bearing[at] ? row.cells.find((cell) => isLong(cell, row)) : undefined;
+		const cut = bearing[at] ? longCell(row) : undefined;
 		const besideFigures = [at - 1, at + 1].some((near) => bearing[near] === true && rows[near]!.page === row.page);
 		const kept = bearing[at]
 			? row.cells.map((cell) => (cell === cut ? beginning(squeezed(cell.text), beginnings) : ofLine(cell, heads)))
@@ -70,7 +70,11 @@ function bearsAmount({ cells }: Row): boolean {
 	return figures.length > 1 || amounts.some(({ text }) => text.split(' ').length <= proseFrom);
 }
 
+/** A row of more cells heads no table that a person could read. */
+const columnsOfAHead = 64;
+
 function isHead({ cells }: Row): boolean {
+	if (cells.length > columnsOfAHead) return false;
 	const columns = cells.map(({ text }) => columnOf(text));
 	return columns.includes('description') && columns.filter((column) => column !== null).length >= 3;
 }
@@ -89,11 +93,15 @@ function ofLine(cell: Cell, heads: readonly Cell[]): string {
 function tellingCells({ cells }: Row, besideFigures: boolean): string[] {
 	const printed = cells.map(({ text }) => squeezed(text));
 	const kept: string[] = [];
+	const said = new Set<string>();
 	for (let at = 0; at < printed.length; at++) {
 		const text = printed[at]!;
 		const value = printed[at + 1];
 		if (value !== undefined && isOtherLabel(text) && !wanted.test(value) && labelAt(value) === null) at++;
-		else if (!kept.includes(text)) kept.push(telling(text, besideFigures));
+		else if (!said.has(text)) {
+			kept.push(telling(text, besideFigures));
+			said.add(kept.at(-1)!);
+		}
 	}
 	const left = kept.filter((text) => text !== '');
 	return left.length === 1 && left.length < kept.length && /:$/.test(left[0]!) ? [] : left;
@@ -129,16 +137,17 @@ const street = new RegExp(
 	'iu',
 );
 const company = /\b(?:sarl|s\.a\.r\.l|sasu?|eurl|sci|snc|sa|ei|gmbh|ag|kg|ug|ohg|e\.k|ltd|limited|llc|inc|plc)\b\.?/i;
+// Every repetition below is bounded, or cannot overlap its neighbours: a hostile cell costs time by its length alone.
 const ballast =
-	/^(?:(?:page|seite)\s*\d+(?:\s*(?:\/|sur|von|of|de)\s*\d+)?|(?:verk[äa]ufer-)?(?:iban|bic|swift|blz|t[ée]l[.ée]?\w*|fax|phone|mobile|portable|web(?:site)?|internet)\b\s*[:.|]*[\s\w.:/+()-]*|https?:\S+|www\.\S+|france|deutschland|allemagne)$/i;
+	/^(?:(?:page|seite) ?\d+(?: ?(?:\/|sur|von|of|de) ?\d+)?|(?:\p{L}+-)?(?:iban|bic|swift|blz|t[ée]l[.ée]?\w*|fax|phone|mobile|portable|web(?:site)?|internet)\b[\s\w.:|/+()-]*|https?:\S+|www\.\S+|france|deutschland|allemagne)$/iu;
 const asides = [
-	/[(,–-]*\s*(?:au )?capital(?: social)? (?:de|:) ?[\d .,]+ ?(?:€|EUR|euros?)/i,
-	/[,–-]*\s*R\.?C\.?S\.?(?: [\p{L}' -]{2,30}?)? (?:[AB] )?\d{3} ?\d{3} ?\d{3}(?!\d| \d)/iu,
-	/[,–-]*\s*(?:code )?(?:APE|NAF) ?:? ?\d{2}\.?\d{2} ?[A-Z]\b/i,
-	/[,–-]*\s*\bIBAN\b[ :.-]*[A-Z]{2}\d{2}(?: ?[A-Z\d]{2,4}){3,8}/,
-	/[,–-]*\s*\bBIC\b[ :.-]*[A-Z]{6}[A-Z\d]{2,5}\b/,
-	/[,–-]*\s*(?:t[ée]l[.ée]?\w*|fax|phone|mobile|portable)[ :.]*\+?\d[\d .()/-]{7,}\d/i,
-	/[,–-]*\s*(?:https?:\/\/|www\.)[^\s|]+/i,
+	/[(,–-]{0,3}\s?(?:au )?capital(?: social)? (?:de|:) ?[\d .,]{1,24} ?(?:€|EUR|euros?)/i,
+	/[,–-]{0,3}\s?R\.?C\.?S\.?(?: [\p{L}' -]{2,30}?)? (?:[AB] )?\d{3} ?\d{3} ?\d{3}(?!\d| \d)/iu,
+	/[,–-]{0,3}\s?(?:code )?(?:APE|NAF) ?:? ?\d{2}\.?\d{2} ?[A-Z]\b/i,
+	/[,–-]{0,3}\s?\bIBAN\b[ :.-]{0,8}[A-Z]{2}\d{2}(?: ?[A-Z\d]{2,4}){3,8}/,
+	/[,–-]{0,3}\s?\bBIC\b[ :.-]{0,8}[A-Z]{6}[A-Z\d]{2,5}\b/,
+	/[,–-]{0,3}\s?(?:t[ée]l[.ée]?\w{0,12}|fax|phone|mobile|portable)[ :.]{0,8}\+?\d[\d .()/-]{7,30}\d/i,
+	/[,–-]{0,3}\s?(?:https?:\/\/|www\.)[^\s|]+/i,
 ];
 
 /** A cell outside the lines without what is no field; empty when nothing is left. */
@@ -184,25 +193,30 @@ function withoutProse(text: string): string {
 
 // ---- what can be said shorter
 
-/** A description is cut where other cells of its row bear the line's figures, or where its rest has none. */
-function isLong(cell: Cell, row: Row): boolean {
-	const words = squeezed(cell.text).split(' ');
-	if (words.length <= wordsKept || isFigure(cell.text) || !/\p{L}{3}/u.test(cell.text)) return false;
-	const longest = row.cells.every(({ text }) => text.length <= cell.text.length);
-	const figures = row.cells.filter((one) => one !== cell && /\d/.test(one.text) && !/\p{L}{4}/u.test(one.text)).length;
-	if (!longest || wanted.test(cell.text) || labelAt(cell.text) !== null) return false;
-	return figures >= 3 || (figures > 0 && !/\d/.test(words.slice(wordsKept).join(' ')));
+/** The description that is cut: other cells of its row bear the line's figures, or its rest has none. */
+function longCell({ cells }: Row): Cell | undefined {
+	const longest = cells.reduce((most, { text }) => Math.max(most, text.length), 0);
+	const figures = new Set(cells.filter(({ text }) => /\d/.test(text) && !/\p{L}{4}/u.test(text)));
+	return cells.find((cell) => {
+		if (cell.text.length < longest || isFigure(cell.text) || !/\p{L}{3}/u.test(cell.text)) return false;
+		const words = squeezed(cell.text).split(' ');
+		if (words.length <= wordsKept || wanted.test(cell.text) || labelAt(cell.text) !== null) return false;
+		const others = figures.size - (figures.has(cell) ? 1 : 0);
+		return others >= 3 || (others > 0 && !/\d/.test(words.slice(wordsKept).join(' ')));
+	});
 }
 
 /** Enough of a description to know it by. */
 const wordsKept = 4;
+/** Texts that begin with this many same words are sent whole: counting every beginning would cost their length squared. */
+const wordsCompared = 12;
 
-/** How many rows begin with the same words, by those words. */
+/** How many cells begin with the same words, by those words. */
 function beginningsOf(rows: readonly Row[]): ReadonlyMap<string, number> {
 	const counts = new Map<string, number>();
 	for (const { cells } of rows) {
 		for (const { text } of cells) {
-			const words = squeezed(text).split(' ');
+			const words = squeezed(text).split(' ', wordsCompared);
 			for (let length = wordsKept; length <= words.length; length++) {
 				const start = words.slice(0, length).join(' ');
 				counts.set(start, (counts.get(start) ?? 0) + 1);
@@ -214,7 +228,7 @@ function beginningsOf(rows: readonly Row[]): ReadonlyMap<string, number> {
 
 /** The first words of a text, as many as no other cell begins with. */
 function beginning(text: string, beginnings: ReadonlyMap<string, number>): string {
-	const words = text.split(' ');
+	const words = text.split(' ', wordsCompared + 1);
 	for (let length = wordsKept; length < words.length; length++) {
 		const start = words.slice(0, length).join(' ');
 		if (beginnings.get(start) === 1 && /[\p{L}\p{N})]$/u.test(start)) return start;

@@ -63,17 +63,18 @@ const otherThing =
 const otherBeginning =
 	/r[ée]ception|acceptation|acceptance|signature|envoi|receipt|erhalt|eingang|zugang|ouvr[ée]s?\b|ouvrables?|werktag|arbeitstag|working|business/i;
 
+/** How far back a sentence is looked at: a document may hold as many periods as it likes. */
+const sentenceLength = 400;
+
 function periodOf(match: RegExpExecArray | RegExpMatchArray, text: string): Validity | null {
 	const { count, unit } = match.groups as { count: string; unit: string };
 	const start = match.index!;
 	const before = text
-		.slice(0, start)
+		.slice(Math.max(0, start - sentenceLength), start)
 		.split(/[.;\n]/)
 		.at(-1)!;
-	const after = text
-		.slice(start + match[0].length)
-		.split(/[.;]/)[0]!
-		.slice(0, 80);
+	const end = start + match[0].length;
+	const after = text.slice(end, end + 80).split(/[.;]/)[0]!;
 	if (otherThing.test(before) || otherBeginning.test(`${match[0]}${after}`)) return null;
 	const amount = numberWords[count.toLowerCase()] ?? Number(count);
 	if (amount < 1) return null;

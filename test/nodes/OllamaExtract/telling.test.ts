@@ -182,3 +182,44 @@ test('figures told within a description are sent where no column bears them', ()
 	const row = 'Reprise des plinthes du séjour et du couloir (8 ml à 35,00 €)    280,00';
 	expect(sent(rowsOfText(row))).toContain('8 ml à 35');
 });
+
+const lengthOfCell = 50_000;
+
+/** A row as no reader makes it: cells of any length. */
+const rowOf = (...texts: string[]): Row => ({
+	page: 1,
+	top: 0,
+	bottom: 10,
+	cells: texts.map((text, at) => ({
+		text,
+		left: at * 10,
+		right: at * 10 + 8,
+		words: [{ text, start: 0, place: { offset: 0, quote: text } }],
+	})),
+});
+
+test.each([
+	['colons after IBAN', [`IBAN${':'.repeat(lengthOfCell)}`]],
+	['brackets', ['('.repeat(lengthOfCell)]],
+	['dashes and blanks', ['- '.repeat(lengthOfCell)]],
+	['single digits of a telephone', [`tel ${'1 '.repeat(lengthOfCell)}`]],
+	['telephones in one word', [`${'tel'.repeat(lengthOfCell)} 5,00 €`]],
+	['words of one cell', ['mot '.repeat(lengthOfCell), '1', '2', '3']],
+	['cells that are all the longest', Array<string>(lengthOfCell).fill('un deux trois quatre cinq')],
+])('%s cost no more than their length', async (_, cells) => {
+	expect(tellingRows([rowOf(...cells)]).length).toBeLessThanOrEqual(1);
+	// A test that held the thread beyond its deadline fails here.
+	await new Promise(setImmediate);
+});
+
+test('a cell of many words keeps no more than a few of its beginnings', () => {
+	const before = process.memoryUsage().heapUsed;
+	const [row] = tellingRows([rowOf(`un deux trois quatre${' etc'.repeat(10_000)}`, '1,00', '2,00', '3,00')]);
+	expect(row!.cells[0]).toBe('un deux trois quatre');
+	expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 1024 * 1024);
+});
+
+test("a party's bank details are left out, whichever party is named before them", () => {
+	expect(sent(rowsOfText('Käufer-IBAN: DE89 3704 0044 0532 0130 00'))).toBe('');
+	expect(sent(rowsOfText('Lieferant-BIC: COBADEFFXXX'))).toBe('');
+});

@@ -97,3 +97,9 @@ test('a model that gives the period where the end was asked is no reason for rev
 	expect(data.validUntil).toBe('2026-04-01');
 	expect(reasons.map(({ path }) => path)).not.toContain('validUntil');
 });
+
+test('a text that is full of periods is read in time', async () => {
+	expect(read('Devis valable 30 jours '.repeat(20_000))).toEqual([30, 'day']);
+	// A test that held the thread beyond its deadline fails here.
+	await new Promise(setImmediate);
+});
