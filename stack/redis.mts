@@ -65,7 +65,7 @@ export function redisProgram(server: RedisServer, folder: string, port: number, 
 		'bind 127.0.0.1',
 		`port ${port}`,
 		`requirepass ${password}`,
-		`dir ${folder}`,
+		`dir "${folder}"`,
 		'appendonly yes',
 		'appendfsync everysec',
 		// A crash can cut the last entry short: what came before it is whole.

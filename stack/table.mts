@@ -21,7 +21,7 @@ export function closingTable({ facts, workflowNames, newPassword }: Omit<Stack, 
 		...Object.entries(facts.webhooks).flatMap(([id, webhooks]) =>
 			webhooks.map(({ method, url, header }): [string, string] => [
 				`Call ${workflowNames[id] ?? id}`,
-				`curl -X ${method}${header ? ` -H "${header.name}: $(cat ${header.valueFile})"` : ''} ${url}`,
+				`curl -X ${method}${header ? ` -H "${header.name}: $(cat '${header.valueFile}')"` : ''} ${url}`,
 			]),
 		),
 		['Ollama', ollama.found ? `${ollama.url}, ${ollama.models.length} models` : `none answers at ${ollama.url}`],

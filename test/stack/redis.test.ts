@@ -1,7 +1,12 @@
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, type Server, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
-import { answers, parseRedisUrl } from '../../stack/redis.mts';
+import { choosePorts } from '../../stack/ports.mts';
+import { Processes } from '../../stack/processes.mts';
+import { answers, findRedis, parseRedisUrl, redisProgram } from '../../stack/redis.mts';
 
 test.each([
 	['redis://127.0.0.1', { host: '127.0.0.1', port: 6379, database: 0, tls: false }],
@@ -47,4 +52,21 @@ describe('answers', () => {
 		await once(server!, 'close');
 		expect(await answers(address)).toBe(false);
 	});
+});
+
+test('a Redis starts and answers in a folder with blanks in its name', async () => {
+	const folder = mkdtempSync(join(tmpdir(), 'redis a b '));
+	const server = findRedis(() => {});
+	if (!server) throw new Error('This test needs a Redis: npm start installs one for root on Debian.');
+	const port = (await choosePorts(join(folder, 'ports.json'), ['redis']))('redis');
+	const processes = new Processes(folder, join(folder, 'processes.json'), () => {});
+	try {
+		await processes.start(redisProgram(server, folder, port, 'secret'));
+		expect(await answers({ host: '127.0.0.1', port, password: 'secret', database: 0, tls: false })).toBe(true);
+		expect(existsSync(join(folder, 'appendonlydir'))).toBe(true);
+	} finally {
+		processes.end();
+		await processes.stop(['redis']);
+		rmSync(folder, { recursive: true });
+	}
 });

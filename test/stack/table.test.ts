@@ -1,3 +1,8 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import type { Facts } from '../../stack/facts.mts';
 import { closingTable } from '../../stack/table.mts';
 
@@ -41,7 +46,7 @@ test('the table gives the editor, the tunnel, the folder, the webhook and what i
 		'http://127.0.0.1:5678',
 		'ssh -L 5678:127.0.0.1:5678',
 		'/h/files/devis',
-		'curl -X POST -H "X-AuraStack-Token: $(cat /h/secrets/webhook-token)" http://127.0.0.1:5678/webhook/ask',
+		'curl -X POST -H "X-AuraStack-Token: $(cat \'/h/secrets/webhook-token\')" http://127.0.0.1:5678/webhook/ask',
 		'ollama pull qwen:3b',
 	]) {
 		expect(table).toContain(part);
@@ -60,4 +65,17 @@ test('no other secret is printed', () => {
 test('regular mode is said', () => {
 	expect(closingTable({ ...stack, facts: { ...facts, mode: 'regular' } })).toContain('regular mode');
 	expect(closingTable(stack)).not.toContain('regular mode');
+});
+
+test('the command to call a webhook works from a home with blanks in its name', () => {
+	const home = mkdtempSync(join(tmpdir(), 'table a b '));
+	const valueFile = join(home, 'webhook-token');
+	writeFileSync(valueFile, 'T0ken\n');
+	const webhook = { ...facts.webhooks.w1![0]!, header: { name: 'X-AuraStack-Token', valueFile } };
+	const table = closingTable({ ...stack, facts: { ...facts, webhooks: { w1: [webhook] } } });
+	const command = /curl .*/.exec(table)![0];
+	expect(execFileSync('sh', ['-c', command.replace('curl', "printf '%s\\n'")], { encoding: 'utf8' })).toBe(
+		'-X\nPOST\n-H\nX-AuraStack-Token: T0ken\nhttp://127.0.0.1:5678/webhook/ask\n',
+	);
+	rmSync(home, { recursive: true });
 });
