@@ -17,6 +17,8 @@ export interface Cell {
 	readonly left: number;
 	readonly right: number;
 	readonly words: readonly Word[];
+	/** Set for a part of a text that was too long for one cell: prose, in which no field is looked for by its place. */
+	readonly isPiece?: true;
 }
 
 /** What a reader sees as one row: its cells from left to right. Wrapped text and stacked references stay in their cell. */
@@ -107,6 +109,7 @@ const figureGap = 0.45;
 const corridorWidth = 0.4;
 const sameBaseline = 0.3;
 const leading = 0.6;
+const touching = 0.05;
 const farthest = 60;
 const farthestHeader = 10;
 
@@ -239,7 +242,7 @@ function wordsIn({ segments }: Line): Glyphs[] {
 
 function lineOf(words: readonly Glyphs[]): Line {
 	const ordered = [...words].sort((a, b) => a.box[0] - b.box[0] || a.box[2] - b.box[2] || (a.text < b.text ? -1 : 1));
-	const parts = partsOf(ordered, (right, word, previous) => {
+	const parts = partsOf(wholeWords(ordered), (right, word, previous) => {
 		const gap = word.box[0] - right;
 		const em = (previous.em + word.em) / 2;
 		return (
@@ -248,6 +251,31 @@ function lineOf(words: readonly Glyphs[]): Line {
 		);
 	});
 	return lineFrom(parts.map(segmentOf));
+}
+
+/** A font draws a ligature, or a letter that it lacks, as a run of its own: runs that touch are one word. */
+function wholeWords(ordered: readonly Glyphs[]): Glyphs[] {
+	const whole: Glyphs[] = [];
+	for (const word of ordered) {
+		const previous = whole.at(-1);
+		if (previous === undefined || !touches(previous, word)) {
+			whole.push(word);
+			continue;
+		}
+		whole[whole.length - 1] = {
+			...previous,
+			text: previous.text + word.text,
+			box: hull([previous.box, word.box]),
+		};
+	}
+	return whole;
+}
+
+function touches(left: Glyphs, right: Glyphs): boolean {
+	if (left.rightToLeft || right.rightToLeft) return false;
+	const gap = (right.box[0] - left.box[2]) / Math.min(left.em, right.em);
+	const sameLevel = Math.abs(left.box[3] - right.box[3]) < left.em / 8;
+	return gap < touching && gap > -touching && sameLevel && Math.abs(left.em - right.em) < left.em / 8;
 }
 
 function lineFrom(segments: readonly Segment[]): Line {

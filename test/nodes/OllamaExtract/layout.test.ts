@@ -37,6 +37,12 @@ describe('lines', () => {
 		expect(texts(rows)).toEqual([['Menuiserie Durand'], ['Mme Martin'], ['3 rue des Lilas'], ['8 avenue Foch']]);
 	});
 
+	test('a word drawn in several runs, as ligatures are, is one word', () => {
+		const rows = rowsOf(page([run('Co', 50, 100), run('ff', 60, 100), run('rage perdu', 70, 100)]));
+		expect(texts(rows)).toEqual([['Coffrage perdu']]);
+		expect(rows[0]!.cells[0]!.words.map(({ text }) => text)).toEqual(['Coffrage', 'perdu']);
+	});
+
 	test('a label and its value part where the values of the lines around begin', () => {
 		const rows = rowsOf(
 			page([
@@ -209,11 +215,11 @@ describe('whatever stands on a page', () => {
 	const wordsOf = (rows: readonly Row[]) =>
 		rows.flatMap(({ cells }) => cells.flatMap(({ words }) => words.map(({ text }) => text)));
 
-	test('no word is lost and none is doubled', () => {
+	test('no letter is lost and none is doubled', () => {
+		const letters = (texts: readonly string[]) => texts.flatMap((text) => [...text.replace(/\s+/g, '')]).sort();
 		fc.assert(
 			fc.property(anyRuns, (runs) => {
-				const drawn = runs.flatMap(({ text }) => text.split(/\s+/).filter(Boolean));
-				expect(wordsOf(rowsOf(page(runs))).sort()).toEqual(drawn.sort());
+				expect(letters(wordsOf(rowsOf(page(runs))))).toEqual(letters(runs.map(({ text }) => text)));
 			}),
 			{ numRuns: 300 },
 		);
