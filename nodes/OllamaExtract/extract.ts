@@ -8,6 +8,7 @@ import { readDate, readNumber } from './numbers';
 import { readFields, type PageReading } from './page';
 import { messagesFor, messagesForImage, piecesOf } from './prompt';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './outcome';
+import { parseCall } from './options';
 import { extractOwnSchema } from './ownSchema';
 import { indexOf, type PageIndex } from './pageIndex';
 import { proveHeader, proveLine, UsedPlaces, type Proof } from './proof';
@@ -32,8 +33,9 @@ export type * from './result';
 /**
  * Reads a PDF, an image or a text into data that fits a schema, each value with its place in the source. Automatic takes
  * the embedded e-invoice first, then the page, then the model for what a complete document still lacks: number, date,
- * seller, buyer, total with tax, or lines with description and total. Rejects with LocalAiError when the source cannot be
- * read at all, or when the model fails in Model Only; whatever else is wrong is in `verdict` and `reasons`.
+ * seller, buyer, total with tax, or lines with description and total. Rejects with LocalAiError when an option is not
+ * allowed, when the source cannot be read at all, or when the model fails in Model Only; whatever else is wrong is in
+ * `verdict` and `reasons`.
  */
 export async function extract(
 	source: Source,
@@ -41,7 +43,8 @@ export async function extract(
 	signal?: AbortSignal,
 ): Promise<ExtractResult<CommercialDocument>>;
 export async function extract(source: Source, options: ExtractOptions, signal?: AbortSignal): Promise<ExtractResult>;
-export async function extract(source: Source, options: ExtractOptions, signal?: AbortSignal): Promise<ExtractResult> {
+export async function extract(from: Source, wanted: ExtractOptions, signal?: AbortSignal): Promise<ExtractResult> {
+	const { source, options } = parseCall(from, wanted);
 	if (signal?.aborted) throw cancelled();
 	const { schema } = options;
 	const meter = new Meter();
@@ -98,7 +101,7 @@ async function extractCommercial(
 		draft.derive(exemption(index));
 		draft.deriveEnd(validity);
 		if (page !== null) reasons.push(...ambiguities(page, draft));
-		if (opened.kind === 'pdf' && opened.pagesLeftOut > 0) reasons.push(partlyRead(opened));
+		reasons.push(...partlyRead(opened, eInvoice !== null));
 		if (eInvoice !== null) {
 			Object.assign(document, {
 				eInvoice: { standard: eInvoice.standard, profile: eInvoice.profile, attachment: eInvoice.attachment },
