@@ -2,6 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { LocalAiError } from '../nodes/shared/errors.ts';
 import { writePrivately } from './state.mts';
 
+/** How to reach a running n8n. */
+export interface Editor {
+	readonly url: string;
+	/** Gives up what is being asked. */
+	readonly signal: AbortSignal;
+	/** Longest wait for one answer. */
+	readonly answerWithinMs: number;
+}
+
 export interface Owner {
 	readonly email: string;
 	readonly password: string;
@@ -9,18 +18,19 @@ export interface Owner {
 
 /**
  * An API key of the owner's that n8n accepts, with every scope the owner may give: the one in `file` where it still
- * works, else a new one, kept there from now on. Throws `unauthorized` when n8n refuses the login.
+ * works, else a new one, kept there from now on. Throws `unauthorized` when n8n refuses the login, `timeout` when it
+ * does not answer.
  */
-export async function ensureApiKey(editorUrl: string, owner: Owner, file: string): Promise<string> {
+export async function ensureApiKey(editor: Editor, owner: Owner, file: string): Promise<string> {
 	if (existsSync(file)) {
 		const key = readFileSync(file, 'utf8').trim();
-		const { ok } = await fetch(`${editorUrl}/api/v1/workflows?limit=1`, { headers: { 'X-N8N-API-KEY': key } });
+		const { ok } = await ask(editor, '/api/v1/workflows?limit=1', { headers: { 'X-N8N-API-KEY': key } });
 		if (ok) return key;
 	}
-	const cookie = await logIn(editorUrl, owner);
-	const scopes = await rest<string[]>(editorUrl, cookie, 'GET', '/rest/api-keys/scopes');
+	const cookie = await logIn(editor, owner);
+	const scopes = await rest<string[]>(editor, cookie, 'GET', '/rest/api-keys/scopes');
 	const label = `AuraStack ${new Date().toISOString()}`;
-	const { rawApiKey } = await rest<{ rawApiKey: string }>(editorUrl, cookie, 'POST', '/rest/api-keys', {
+	const { rawApiKey } = await rest<{ rawApiKey: string }>(editor, cookie, 'POST', '/rest/api-keys', {
 		label,
 		expiresAt: null,
 		scopes,
@@ -30,8 +40,8 @@ export async function ensureApiKey(editorUrl: string, owner: Owner, file: string
 }
 
 /** Publishes a workflow as it is saved; returns undefined, or n8n's own words on what keeps it a draft. */
-export async function publish(editorUrl: string, apiKey: string, id: string): Promise<string | undefined> {
-	const response = await fetch(`${editorUrl}/api/v1/workflows/${encodeURIComponent(id)}/publish`, {
+export async function publish(editor: Editor, apiKey: string, id: string): Promise<string | undefined> {
+	const response = await ask(editor, `/api/v1/workflows/${encodeURIComponent(id)}/publish`, {
 		method: 'POST',
 		headers: { 'X-N8N-API-KEY': apiKey, 'Content-Type': 'application/json' },
 		body: '{}',
@@ -45,8 +55,8 @@ export async function publish(editorUrl: string, apiKey: string, id: string): Pr
 	}
 }
 
-async function logIn(editorUrl: string, { email, password }: Owner): Promise<string> {
-	const response = await fetch(`${editorUrl}/rest/login`, {
+async function logIn(editor: Editor, { email, password }: Owner): Promise<string> {
+	const response = await ask(editor, '/rest/login', {
 		method: 'POST',
 		headers: { 'Content-Type': 'application/json' },
 		body: JSON.stringify({ emailOrLdapLoginId: email, password }),
@@ -64,8 +74,8 @@ async function logIn(editorUrl: string, { email, password }: Owner): Promise<str
 	});
 }
 
-async function rest<T>(editorUrl: string, cookie: string, method: string, path: string, body?: unknown): Promise<T> {
-	const response = await fetch(editorUrl + path, {
+async function rest<T>(editor: Editor, cookie: string, method: string, path: string, body?: unknown): Promise<T> {
+	const response = await ask(editor, path, {
 		method,
 		headers: { Cookie: cookie, 'Content-Type': 'application/json' },
 		body: body === undefined ? undefined : JSON.stringify(body),
@@ -74,4 +84,21 @@ async function rest<T>(editorUrl: string, cookie: string, method: string, path: 
 	throw new LocalAiError('bad-reply', `n8n answered ${method} ${path} with ${response.status}.`, {
 		hint: 'The log of n8n-main says why.',
 	});
+}
+
+async function ask({ url, signal, answerWithinMs }: Editor, path: string, init: RequestInit): Promise<Response> {
+	const late = AbortSignal.timeout(answerWithinMs);
+	try {
+		const response = await fetch(url + path, { ...init, signal: AbortSignal.any([signal, late]) });
+		// Read here, so that the limit holds for the body too.
+		return new Response(await response.arrayBuffer(), response);
+	} catch (cause) {
+		signal.throwIfAborted();
+		if (!late.aborted) throw cause;
+		const seconds = Math.round(answerWithinMs / 1000);
+		throw new LocalAiError('timeout', `n8n did not answer ${path} within ${seconds} s.`, {
+			hint: 'Start again; the log of n8n-main says what it was doing.',
+			cause,
+		});
+	}
 }

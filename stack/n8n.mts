@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { LocalAiError } from '../nodes/shared/errors.ts';
-import type { Program } from './processes.mts';
+import type { Command, Program } from './processes.mts';
 import type { RedisAddress } from './redis.mts';
 
 /** What main, workers and the command line of one n8n have in common. */
@@ -57,30 +54,9 @@ export function userFolder(settings: N8nSettings, name: string): string {
 	return join(settings.userFolders, name);
 }
 
-/** Runs one n8n command to its end; throws `tool-failed` with its own words when it fails. */
-export async function n8nCommand(settings: N8nSettings, args: readonly string[]): Promise<void> {
-	const home = userFolder(settings, 'command');
-	mkdirSync(home, { recursive: true, mode: 0o700 });
-	const child = spawn(process.execPath, [binary(settings), ...args], {
-		cwd: home,
-		env: { ...environment(settings), N8N_USER_FOLDER: home },
-		stdio: ['ignore', 'pipe', 'pipe'],
-	});
-	const [out, errors, code] = await Promise.all([
-		text(child.stdout),
-		text(child.stderr),
-		new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve)),
-	]);
-	if (code === 0) return;
-	const words = `${errors}\n${out}`
-		.split('\n')
-		.filter((line) => line.trim() !== '')
-		.slice(0, 5)
-		.join(' | ')
-		.slice(0, 800);
-	throw new LocalAiError('tool-failed', `n8n ${args[0]} failed: ${words || `exit code ${code}`}`, {
-		hint: 'Mend what the message names, and start again.',
-	});
+/** The n8n that does one thing from its command line and ends. */
+export function n8nCommand(settings: N8nSettings, args: readonly string[]): Command {
+	return command(settings, 'n8n-command', args, {});
 }
 
 function program(
@@ -90,20 +66,26 @@ function program(
 	port: number,
 	env: NodeJS.ProcessEnv,
 ): Program {
+	return {
+		...command(settings, name, args, env),
+		port,
+		isReady: async () => {
+			const { status } = await fetch(`http://${host}:${port}/healthz/readiness`, { signal: AbortSignal.timeout(5000) });
+			return status === 200;
+		},
+		readyWithinMs: 300_000,
+	};
+}
+
+function command(settings: N8nSettings, name: string, args: readonly string[], env: NodeJS.ProcessEnv): Command {
 	const home = userFolder(settings, name);
 	return {
 		name,
 		command: [process.execPath, binary(settings), ...args],
 		env: { ...environment(settings), ...env, N8N_USER_FOLDER: home },
 		cwd: home,
-		port,
 		stopSignal: 'SIGTERM',
 		killSignal: 'SIGKILL',
-		isReady: async () => {
-			const { status } = await fetch(`http://${host}:${port}/healthz/readiness`, { signal: AbortSignal.timeout(5000) });
-			return status === 200;
-		},
-		readyWithinMs: 300_000,
 		prepare: () => {
 			mkdirSync(home, { recursive: true, mode: 0o700 });
 			// n8n waits 10 s when it finds this; restarts are ours to pace.

@@ -6,8 +6,8 @@ import { LocalAiError } from '../nodes/shared/errors.ts';
 import { type ProcessRecord, identify } from './leftovers.mts';
 import { writeJson } from './state.mts';
 
-/** How one long-running program is started, watched and stopped. */
-export interface Program {
+/** How a program that ends by itself is started and stopped. */
+export interface Command {
 	readonly name: string;
 	readonly command: readonly [string, ...string[]];
 	/** The name the program sees itself called by, where it decides by that. */
@@ -19,10 +19,14 @@ export interface Program {
 	readonly stopSignal: NodeJS.Signals;
 	/** Ends it at once, as gently as it can be. */
 	readonly killSignal: NodeJS.Signals;
-	readonly isReady: () => Promise<boolean>;
-	readonly readyWithinMs: number;
 	/** Runs before every start, restarts included. */
 	readonly prepare?: () => void;
+}
+
+/** How one long-running program is started, watched and stopped. */
+export interface Program extends Command {
+	readonly isReady: () => Promise<boolean>;
+	readonly readyWithinMs: number;
 }
 
 export interface RunningProcess {
@@ -39,8 +43,9 @@ const longestPauseMs = 30_000;
  * which then ends them in order. One that dies is started again, after pauses that grow from 1 to 30 s.
  */
 export class Processes {
-	readonly #children = new Map<string, { program: Program; child: ChildProcess }>();
-	readonly #wasReady = new WeakSet<ChildProcess>();
+	readonly #children = new Map<string, { program: Command; child: ChildProcess }>();
+	/** What is started again when it dies: the programs that were ready once. */
+	readonly #ready = new WeakMap<ChildProcess, Program>();
 	readonly #stopping = new Set<string>();
 	readonly #pauses = new Map<string, number>();
 	readonly #ended = new AbortController();
@@ -63,16 +68,43 @@ export class Processes {
 	 */
 	async start(program: Program): Promise<void> {
 		this.#ended.signal.throwIfAborted();
-		const log = join(this.#logs, `${program.name}.log`);
-		if (existsSync(log)) renameSync(log, join(this.#logs, `${program.name}.1.log`));
+		const log = this.#freshLog(program.name);
 		const child = this.#spawn(program);
-		const problem = await this.#ready(program, child);
+		const problem = await this.#readiness(program, child);
 		if (problem === undefined) return;
 		this.#ended.signal.throwIfAborted();
 		await this.stop([program.name]);
 		throw new LocalAiError('tool-failed', `${program.name} ${problem}. Its last words: ${lastWords(log)}`, {
 			hint: `The whole story is in ${log}`,
 		});
+	}
+
+	/**
+	 * Runs a program to its end. Throws `tool-failed` with its first words when it fails, `timeout` when it takes longer
+	 * than `withinMs` (it is ended then), and an AbortError after `end`.
+	 */
+	async run(command: Command, withinMs: number): Promise<void> {
+		this.#ended.signal.throwIfAborted();
+		const log = this.#freshLog(command.name);
+		const exit = exited(this.#spawn(command));
+		const waiting = new AbortController();
+		const late = wait(withinMs, 'late' as const, { signal: AbortSignal.any([waiting.signal, this.#ended.signal]) });
+		const outcome = await Promise.race([exit, late]).finally(() => {
+			waiting.abort();
+			late.catch(() => {});
+		});
+		this.#ended.signal.throwIfAborted();
+		const hint = `Mend what the message names, and start again. The whole story is in ${log}`;
+		if (outcome === 'late') {
+			await this.stop([command.name]);
+			const seconds = Math.round(withinMs / 1000);
+			throw new LocalAiError('timeout', `${command.name} did not end within ${seconds} s: ${firstWords(log)}`, {
+				hint,
+			});
+		}
+		if (outcome.code === 0) return;
+		const how = outcome.error ?? `ended with ${outcome.signal ?? `exit code ${outcome.code}`}`;
+		throw new LocalAiError('tool-failed', `${command.name} ${how}. Its words: ${firstWords(log)}`, { hint });
 	}
 
 	list(): RunningProcess[] {
@@ -116,7 +148,13 @@ export class Processes {
 		}
 	}
 
-	#spawn(program: Program): ChildProcess {
+	#freshLog(name: string): string {
+		const log = join(this.#logs, `${name}.log`);
+		if (existsSync(log)) renameSync(log, join(this.#logs, `${name}.1.log`));
+		return log;
+	}
+
+	#spawn(program: Command): ChildProcess {
 		program.prepare?.();
 		this.#stopping.delete(program.name);
 		const log = openSync(join(this.#logs, `${program.name}.log`), 'a', 0o600);
@@ -138,8 +176,9 @@ export class Processes {
 			this.#children.delete(program.name);
 			signalGroup(child, 'SIGKILL');
 			this.#remember();
-			if (this.#wasReady.has(child) && !this.#stopping.has(program.name) && !this.#ended.signal.aborted) {
-				void this.#restart(program, by ?? `exit code ${code}`, performance.now() - startedAt);
+			const ready = this.#ready.get(child);
+			if (ready && !this.#stopping.has(program.name) && !this.#ended.signal.aborted) {
+				void this.#restart(ready, by ?? `exit code ${code}`, performance.now() - startedAt);
 			}
 		});
 		return child;
@@ -154,7 +193,7 @@ export class Processes {
 		await wait(pauseMs, undefined, { signal: this.#ended.signal, ref: false }).catch(() => {});
 		if (this.#ended.signal.aborted || this.#stopping.has(program.name)) return;
 		const child = this.#spawn(program);
-		const problem = await this.#ready(program, child);
+		const problem = await this.#readiness(program, child);
 		if (this.#ended.signal.aborted || this.#stopping.has(program.name)) return;
 		if (problem === undefined) {
 			this.#say(`${program.name} is back`);
@@ -169,7 +208,7 @@ export class Processes {
 	}
 
 	/** Undefined once the program is ready, else what went wrong. */
-	async #ready(program: Program, child: ChildProcess): Promise<string | undefined> {
+	async #readiness(program: Program, child: ChildProcess): Promise<string | undefined> {
 		const deadline = performance.now() + program.readyWithinMs;
 		const exit = exited(child).then(
 			({ code, signal: by, error }) => error ?? `ended with ${by ?? `exit code ${code}`}`,
@@ -178,7 +217,7 @@ export class Processes {
 			const outcome = await Promise.race([exit, program.isReady().catch(() => false)]);
 			if (typeof outcome === 'string') return outcome;
 			if (outcome) {
-				this.#wasReady.add(child);
+				this.#ready.set(child, program);
 				return undefined;
 			}
 			if (this.#ended.signal.aborted) return 'was told to stop';
@@ -231,8 +270,15 @@ function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
 }
 
 function lastWords(log: string): string {
-	const lines = readFileSync(log, 'utf8')
+	return linesOf(log).slice(-3).join(' | ').slice(-600) || 'none';
+}
+
+function firstWords(log: string): string {
+	return linesOf(log).slice(0, 5).join(' | ').slice(0, 800) || 'none';
+}
+
+function linesOf(log: string): string[] {
+	return readFileSync(log, 'utf8')
 		.split('\n')
 		.filter((line) => line.trim() !== '');
-	return lines.slice(-3).join(' | ').slice(-600) || 'none';
 }

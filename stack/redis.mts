@@ -2,8 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
-import type { Program } from './processes.mts';
+import type { Command, Processes, Program } from './processes.mts';
+import { LocalAiError } from '../nodes/shared/errors.ts';
 import { writePrivately } from './state.mts';
+
+const installWithinMs = 300_000;
 
 /** How n8n reaches its queue. */
 export interface RedisAddress {
@@ -36,24 +39,19 @@ export function parseRedisUrl(text: string): RedisAddress {
 }
 
 /** A Redis (or Valkey) server on PATH, if need be installed by apt when this is root on Debian; undefined without one. */
-export function findRedis(say: (line: string) => void): RedisServer | undefined {
+export async function findRedis(processes: Processes, say: (line: string) => void): Promise<RedisServer | undefined> {
 	const found = redisOnPath();
 	if (found) return found;
 	if (process.getuid?.() !== 0 || !onPath('apt-get')) return undefined;
 	say('Redis is not on this machine: installing it with apt-get (about half a minute)');
 	// redis-tools holds the same binary as redis-server, without the service that would start at once and at every boot.
-	for (const args of [
-		['update', '-q'],
-		['install', '-q', '-y', '--no-install-recommends', 'redis-tools'],
-	]) {
-		const { status, stderr } = spawnSync('apt-get', args, {
-			encoding: 'utf8',
-			env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-		});
-		if (status !== 0) {
-			say(`apt-get ${args[0]} failed: ${(stderr ?? '').trim().split('\n').at(-1) ?? ''}`);
-			return undefined;
-		}
+	try {
+		await processes.run(aptGet('update', '-q'), installWithinMs);
+		await processes.run(aptGet('install', '-q', '-y', '--no-install-recommends', 'redis-tools'), installWithinMs);
+	} catch (error) {
+		if (!(error instanceof LocalAiError)) throw error;
+		say(error.message);
+		return undefined;
 	}
 	return redisOnPath();
 }
@@ -118,6 +116,18 @@ export function answers({ host, port, username, password, tls }: RedisAddress): 
 /** A command as Redis reads it: https://redis.io/docs/latest/develop/reference/protocol-spec/ */
 function command(words: string[]): string {
 	return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
+}
+
+function aptGet(...args: string[]): Command {
+	return {
+		name: 'apt-get',
+		// Another apt at work is waited for, but not without end.
+		command: ['apt-get', '-o', 'DPkg::Lock::Timeout=60', ...args],
+		env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+		cwd: '/',
+		stopSignal: 'SIGTERM',
+		killSignal: 'SIGTERM',
+	};
 }
 
 function redisOnPath(): RedisServer | undefined {

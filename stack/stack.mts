@@ -3,7 +3,7 @@ import { realpathSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import bcrypt from 'bcryptjs';
 import { LocalAiError } from '../nodes/shared/errors.ts';
-import { ensureApiKey, publish } from './bootstrap.mts';
+import { type Editor, ensureApiKey, publish } from './bootstrap.mts';
 import { shippedCredentials } from './credentials.mts';
 import { applySchema, createDatabases, databaseUrl } from './database.mts';
 import type { Facts } from './facts.mts';
@@ -44,6 +44,8 @@ export interface Watch {
 
 const email = 'owner@aurastack.local';
 const neededBytes = 1024 ** 3;
+const answerWithinMs = 120_000;
+const importWithinMs = 300_000;
 
 /**
  * Brings up PostgreSQL, Redis, n8n's main and its workers, with owner, credentials, schema and shipped workflows in
@@ -142,7 +144,7 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 		...(settings.publicUrl && { publicUrl: settings.publicUrl }),
 		compileCache: join(settings.cache, `compiled-${process.version}`),
 	};
-	const names = ['n8n-main', ...(redis ? workers : []), 'command'];
+	const names = ['n8n-main', ...(redis ? workers : []), 'n8n-command'];
 	for (const name of names) placePackage(settings.root, n8nFolder, userFolder(n8n, name));
 
 	const startMain = () => processes.start(mainProgram(n8n, settings.editorPort, port('n8n-main broker')));
@@ -168,7 +170,8 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 
 	const tokenFile = state.secretFile('webhook-token');
 	const apiKeyFile = state.secretFile('api-key');
-	const apiKey = await ensureApiKey(editorUrl, { email, password: password.value }, apiKeyFile);
+	const editor: Editor = { url: editorUrl, signal, answerWithinMs };
+	const apiKey = await ensureApiKey(editor, { email, password: password.value }, apiKeyFile);
 	const workflows = readWorkflows(join(settings.root, 'workflows'), state.files);
 	await importShipped(
 		shippedCredentials({
@@ -181,8 +184,8 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 		workflows,
 		{
 			databaseUrl: databaseUrl(port('postgres'), n8nDatabase),
-			command: (args) => n8nCommand(n8n, args),
-			publish: (id) => publish(editorUrl, apiKey, id),
+			command: (args) => processes.run(n8nCommand(n8n, args), importWithinMs),
+			publish: (id) => publish(editor, apiKey, id),
 			...(settings.publicUrl && { publicUrl: settings.publicUrl }),
 			recordFile: state.shippedFile,
 			say,
@@ -227,7 +230,7 @@ async function startRedis(
 			hint: "Correct REDIS_URL or its password, or leave it out to have a Redis of the stack's own.",
 		});
 	}
-	const server = findRedis(say);
+	const server = await findRedis(processes, say);
 	if (!server) {
 		say(
 			'No Redis: install redis-server or set REDIS_URL to have queue mode with workers; n8n runs in regular mode now',

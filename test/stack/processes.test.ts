@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { type ProcessRecord, identify, stopLeftovers } from '../../stack/leftovers.mts';
-import { Processes, type Program } from '../../stack/processes.mts';
+import { type Command, Processes, type Program } from '../../stack/processes.mts';
 import { writeJson } from '../../stack/state.mts';
 
 let folder: string;
@@ -119,4 +119,61 @@ test('a process that merely got the number of an old one is left alone', async (
 	]);
 	expect(await stopLeftovers(file)).toEqual([]);
 	expect(identify(pid)).toBeDefined();
+});
+
+const command = (name: string, code: string): Command => ({
+	name,
+	command: [process.execPath, '-e', code],
+	env: { PATH: process.env.PATH },
+	cwd: folder,
+	stopSignal: 'SIGTERM',
+	killSignal: 'SIGKILL',
+});
+const hanging = 'setInterval(() => {}, 1000)';
+
+describe('a command', () => {
+	test('is run to its end, and not started again', async () => {
+		await processes.run(command('import', `require('node:fs').writeFileSync('done', '')`), 20_000);
+		expect(existsSync(join(folder, 'done'))).toBe(true);
+		expect(processes.list()).toEqual([]);
+		expect(said).toEqual([]);
+	});
+
+	test('that fails is named with its first words', async () => {
+		const code = `console.error('No such workflow'); console.log('at stack'); process.exitCode = 2`;
+		await expect(processes.run(command('import', code), 20_000)).rejects.toMatchObject({
+			code: 'tool-failed',
+			message: 'import ended with exit code 2. Its words: No such workflow | at stack',
+		});
+	});
+
+	test('that hangs is ended at its deadline', async () => {
+		const run = processes.run(command('import', hanging), 50);
+		run.catch(() => {});
+		const { pid } = processes.list()[0]!;
+		await expect(run).rejects.toMatchObject({
+			code: 'timeout',
+			message: expect.stringContaining('did not end within'),
+		});
+		expect(identify(pid)).toBeUndefined();
+	});
+
+	test('that hangs is given up with the start, and ended like every other process', async () => {
+		const run = processes.run(command('import', hanging), 60_000);
+		run.catch(() => {});
+		const { pid } = processes.list()[0]!;
+		processes.end();
+		await expect(run).rejects.toMatchObject({ name: 'AbortError' });
+		await processes.stop(processes.list().map(({ name }) => name));
+		expect(identify(pid)).toBeUndefined();
+	});
+
+	test('of a killed supervisor is ended at the next start', async () => {
+		const run = processes.run(command('n8n-command', hanging), 60_000);
+		run.catch(() => {});
+		const { pid } = processes.list()[0]!;
+		processes.end();
+		expect(await stopLeftovers(join(folder, 'processes.json'))).toEqual(['n8n-command']);
+		expect(identify(pid)).toBeUndefined();
+	});
 });

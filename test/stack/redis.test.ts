@@ -56,11 +56,11 @@ describe('answers', () => {
 
 test('a Redis starts and answers in a folder with blanks in its name', async () => {
 	const folder = mkdtempSync(join(tmpdir(), 'redis a b '));
-	const server = findRedis(() => {});
-	if (!server) throw new Error('This test needs a Redis: npm start installs one for root on Debian.');
 	const port = (await choosePorts(join(folder, 'ports.json'), ['redis']))('redis');
 	const processes = new Processes(folder, join(folder, 'processes.json'), () => {});
 	try {
+		const server = await findRedis(processes, () => {});
+		if (!server) throw new Error('This test needs a Redis: npm start installs one for root on Debian.');
 		await processes.start(redisProgram(server, folder, port, 'secret'));
 		expect(await answers({ host: '127.0.0.1', port, password: 'secret', database: 0, tls: false })).toBe(true);
 		expect(existsSync(join(folder, 'appendonlydir'))).toBe(true);
