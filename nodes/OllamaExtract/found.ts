@@ -41,11 +41,18 @@ export function conventionsOf(rows: readonly Row[]): Conventions {
 	};
 }
 
+/** True for a row of a plain text: its cells are parted by what its author typed, not by where glyphs stand. */
+export function isOfText({ cells }: Row): boolean {
+	const place = cells[0]?.words[0]?.place;
+	return place !== undefined && 'offset' in place;
+}
+
 /**
  * The row with the thousands of a number in one cell again: `11` and `016,92 €` a word space apart are `11 016,92 €`,
- * even where a column of shorter amounts makes a gap of that space.
+ * even where a column of shorter amounts makes a gap of that space. In a text a delimiter is always a boundary.
  */
 export function rejoined(row: Row): Row {
+	if (isOfText(row)) return row;
 	const cells: Cell[] = [];
 	for (const cell of row.cells) {
 		const before = cells.at(-1);
@@ -103,7 +110,7 @@ export function foundCell(cell: Cell): Found {
 const digits = "(?:\\d{1,3}(?:[ \\u00a0\\u202f\\u2009]\\d{3})+(?![\\d])(?:[.,]\\d+)?|\\d+(?:[.,'’]\\d+)*)";
 const currency = '(?:€|euros?|eur|us\\$|\\$|£|gbp|chf|usd)';
 const anyNumber = new RegExp(
-	`(?<![\\p{L}\\d.,/°#_'’-])(?:\\((?=[^()]*\\d[^()]*\\)))?(?:[-−–+] ?)?(?:${currency}[ \\u00a0\\u202f]?)?(?:[-−–] ?)?${digits}` +
+	`(?<![\\p{L}\\d.,/°#_'’-])(?:\\((?=[^()\\d]{0,20}\\d[^()]{0,40}\\)))?(?:[-−–+] ?)?(?:${currency}[ \\u00a0\\u202f]?)?(?:[-−–] ?)?${digits}` +
 		`(?![\\d/_°:]|[-.,]\\d)(?:[ \\u00a0\\u202f]?(?:${currency}(?![\\p{L}])|%))?(?!\\p{L})(?:[-−–](?![ \\d\\p{L}]))?\\)?`,
 	'giu',
 );

@@ -1,5 +1,5 @@
 import Big from 'big.js';
-import { foundIn, numbersIn, type Conventions, type Found, type Printed } from './found';
+import { foundCell, foundIn, isOfText, numbersIn, type Conventions, type Found, type Printed } from './found';
 import { columnOf, folded, isBareLabel, labelAt, type Column } from './labels';
 import type { Cell, Row } from './layout';
 import type { DocumentLine } from './result';
@@ -56,10 +56,12 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 	const use = (cells: readonly Cell[]) => cells.forEach((cell) => state.used.add(cell));
 	let table: Head | null = null;
 	let optional = false;
-	for (const row of rows) {
+	for (const [index, row] of rows.entries()) {
 		const head = headOf(row);
 		if (head !== null) {
-			table = head;
+			table = isOfText(row)
+				? { ...head, unaligned: isUnaligned(rows.slice(index + 1, index + farthestLine), head) }
+				: head;
 			use(head.cells);
 			continue;
 		}
@@ -138,6 +140,9 @@ export function adjustmentOf(row: Row, conventions: Conventions): Adjustment | n
 	return { found: foundIn(last.cell, last.printed.start, last.printed.end, value), lowers };
 }
 
+/** In rows below their head: as far as lines are looked at to learn how a table is set. */
+const farthestLine = 100;
+
 interface HeadColumn {
 	readonly column: Column;
 	readonly left: number;
@@ -149,6 +154,8 @@ interface Head {
 	readonly kind: 'lines' | 'taxes';
 	readonly cells: readonly Cell[];
 	readonly columns: readonly HeadColumn[];
+	/** True where lines of a plain text do not stand under their heads: only whole ones can be read, by ordinal. */
+	readonly unaligned: boolean;
 }
 
 const taxWord = /\b(?:tva|t\.v\.a\.?|taxes?|ust|mwst|umsatzsteuer|steuer\w*|vat|tax)\b/;
@@ -169,7 +176,7 @@ function headOf(row: Row): Head | null {
 		.map(({ text, left, right }): HeadColumn => ({ column: 'other', left, right, head: folded(text) }));
 	const priced = has('total', 'totalWithTax', 'unitPrice', 'price');
 	if (!priced || (!has('description') && !(has('quantity') && has('unitPrice', 'price')))) return null;
-	return { kind: 'lines', cells: row.cells, columns: [...settled(columns), ...unknown] };
+	return { kind: 'lines', cells: row.cells, columns: [...settled(columns), ...unknown], unaligned: false };
 }
 
 const printsAmount = /\d[\d .,]*(?:€|[.,]\d{2}\b)/;
@@ -188,7 +195,7 @@ function taxHeadOf(row: Row): Head | null {
 	const short = heads.length === 3 && heads[0] === 'vatRate' && heads.slice(1).every((head) => head !== null);
 	const long =
 		heads.includes('base') && (heads.includes('vatAmount') || heads.includes('vatRate') || heads.includes('total'));
-	return short || long ? { kind: 'taxes', cells, columns: taxColumns(cells) } : null;
+	return short || long ? { kind: 'taxes', cells, columns: taxColumns(cells), unaligned: false } : null;
 }
 
 function isTotalLabel(text: string): boolean {
@@ -278,7 +285,9 @@ function rowKind(row: Row, head: Head, conventions: Conventions): RowKind {
 		}
 		if (label.label === 'other-amount' || label.label === 'other-party') return 'other';
 	}
-	if (first !== undefined && (total || priced)) return describedBy(row, cells) === undefined ? 'other' : 'line';
+	const stray = anyAmount && strays(row, head);
+	if (first !== undefined && (total || priced || stray))
+		return describedBy(row, cells) === undefined ? 'other' : 'line';
 	return row.cells.length === 1 && !anyAmount ? 'title' : 'other';
 }
 
@@ -308,9 +317,60 @@ function describedBy(row: Row, cells: ReadonlyMap<Column, Cell[]>): Cell | undef
 		: undefined;
 }
 
-/** Puts each cell of a row under the head that it lines up with best. */
+/** The columns of a line of text that has a cell for each head and a figure where one is asked; null for any other. */
+function ordinalColumns(row: Row, head: Head): Column[] | null {
+	if (!isOfText(row) || row.cells.length !== head.cells.length) return null;
+	const ordinal = head.cells.map((cell) => head.columns.find(({ left }) => left === cell.left)?.column ?? 'other');
+	const fits = row.cells.every((cell, index) => {
+		const column = ordinal[index] ?? 'other';
+		if (figureColumns.has(column)) return isFigure(cell) && !/\p{L}{4}/u.test(cell.text);
+		return column !== 'description' || /\p{L}{2}/u.test(cell.text);
+	});
+	return fits ? ordinal : null;
+}
+
+const figureColumns = new Set<Column>(['quantity', 'unitPrice', 'total', 'totalWithTax']);
+
+/** True for a line of text that lacks cells in a table whose lines do not stand under their heads. */
+function strays(row: Row, head: Head): boolean {
+	return head.unaligned && isOfText(row) && row.cells.length > 1 && row.cells.length < head.cells.length;
+}
+
+/** Whether a line of text shows that figures stand under other heads than their own. */
+function isUnaligned(rows: readonly Row[], head: Head): boolean {
+	return rows.some(
+		(row) =>
+			ordinalColumns(row, head)?.some((column, index) => {
+				const [own, cell] = [head.cells[index], row.cells[index]];
+				return (
+					figureColumns.has(column) &&
+					own !== undefined &&
+					cell !== undefined &&
+					!(own.left < cell.right && cell.left < own.right)
+				);
+			}) === true,
+	);
+}
+
+/** Puts each cell of a row under the head that it lines up with best; a line of text as long as its head by ordinal. */
 function columned(row: Row, head: Head): Map<Column, Cell[]> {
 	const cells = new Map<Column, Cell[]>();
+	const ordinal = ordinalColumns(row, head);
+	if (ordinal !== null) {
+		for (const [index, cell] of row.cells.entries()) {
+			const column = ordinal[index] ?? 'other';
+			cells.set(column, [...(cells.get(column) ?? []), cell]);
+		}
+		return cells;
+	}
+	if (strays(row, head)) {
+		const described = row.cells.find(({ text }) => /\p{L}{3}/u.test(text));
+		for (const cell of row.cells) {
+			const column = cell === described ? 'description' : 'other';
+			cells.set(column, [...(cells.get(column) ?? []), cell]);
+		}
+		return cells;
+	}
 	for (const cell of row.cells) {
 		const width = Math.max(1, (cell.right - cell.left) / Math.max(1, cell.text.length));
 		const numeric = /^[^\p{L}]*\d[^\p{L}]*(?:eur|chf|€)?$/iu.test(cell.text);
@@ -392,6 +452,12 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 			const message = `could be ${[...new Set(among.map(({ value }) => value))].join(' or ')}`;
 			unsure.push({ path: key, message, place: place(among[0]).place });
 		}
+	}
+	const stray = row.cells.find((cell) => cell !== described);
+	if (strays(row, head) && stray !== undefined) {
+		const message = 'lacks a value in one of its columns, and none of its figures stands under a head';
+		const { place: seen } = foundCell(stray);
+		for (const path of ['quantity', 'unitPrice', 'total']) unsure.push({ path, message, place: seen });
 	}
 	const unit = unitOf(unitCell, perUnit?.[2], chosen.quantity.choice);
 	if (unit !== null) values.unit = unit;

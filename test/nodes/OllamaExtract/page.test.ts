@@ -425,3 +425,47 @@ describe('regressions', () => {
 		expect(lines.map(({ total }) => total?.value)).toEqual(['2220.00', '812.00']);
 	});
 });
+
+describe('lines of a plain text', () => {
+	const lines = [
+		['Désignation', 'Qté', 'PU HT', 'Total HT'],
+		['Pose de bardage', '2', '150,00', '300,00'],
+		['Vis', '3', '100,00', '300,00'],
+	];
+	const tuples = [
+		['Pose de bardage', '2', '150.00', '300.00'],
+		['Vis', '3', '100.00', '300.00'],
+	];
+	const tupled = (reading: PageReading) =>
+		reading.lines.map((line) =>
+			[line.description, line.quantity, line.unitPrice, line.total].map((value) => value?.value ?? null),
+		);
+	test.each([
+		['tabs', lines.map((cells) => cells.join('\t'))],
+		['bars', lines.map((cells) => `| ${cells.join(' | ')} |`)],
+		['bars, with a ruling', lines.map((cells) => `|${cells.join('|')}|`).toSpliced(1, 0, '|---|---:|---:|---:|')],
+		['blanks that line nothing up', lines.map((cells) => cells.join('    '))],
+	])('%s part its cells', (_, text) => {
+		const reading = read(text.join('\n'));
+		expect(tupled(reading)).toEqual(tuples);
+		expect(reading.ambiguous).toEqual([]);
+	});
+
+	test('a field that is empty stays empty', () => {
+		const reading = read('Désignation\tQté\tPU HT\tTotal HT\nDépose\t\t\t80,00\nPose\t2\t150,00\t300,00');
+		expect(tupled(reading)).toEqual([
+			['Dépose', null, null, '80.00'],
+			['Pose', '2', '150.00', '300.00'],
+		]);
+	});
+
+	test('a figure under no head of its own is no value', () => {
+		const reading = read(`${lines.map((cells) => cells.join('    ')).join('\n')}\nÉvacuation    300,00`);
+		expect(tupled(reading).at(-1)).toEqual(['Évacuation', null, null, null]);
+		expect(reading.ambiguous.map(({ path }) => path)).toEqual([
+			'lines.2.quantity',
+			'lines.2.unitPrice',
+			'lines.2.total',
+		]);
+	});
+});

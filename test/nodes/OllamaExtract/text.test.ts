@@ -1,10 +1,26 @@
 import fc from 'fast-check';
 import { rowsOfText } from '../../../nodes/OllamaExtract/text';
 
-test('tabs, bars and two or more blanks part cells; one blank does not', () => {
-	expect(
-		rowsOfText('Porte en chêne   2\t450,00 | 900,00\r\n').map(({ cells }) => cells.map(({ text }) => text)),
-	).toEqual([['Porte en chêne', '2', '450,00', '900,00']]);
+test('two or more blanks part cells, one blank does not', () => {
+	expect(rowsOfText('Porte en chêne   2  450,00\r\n').map(({ cells }) => cells.map(({ text }) => text))).toEqual([
+		['Porte en chêne', '2', '450,00'],
+	]);
+});
+
+test.each([
+	['| Porte  en chêne | 2 | | 900,00 |', ['Porte  en chêne', '2', '900,00']],
+	['Porte  en chêne\t2\t\t900,00\r', ['Porte  en chêne', '2', '900,00']],
+])('tabs and bars part cells, an empty field keeps its place: %j', (line, texts) => {
+	const [head, row] = rowsOfText(`Désignation | Qté | PU | Total\n${line}`).map(({ cells }) => cells);
+	expect(row!.map(({ text }) => text)).toEqual(texts);
+	expect(row!.map(({ left }) => left)).toEqual([0, 1, 3].map((at) => head![at]!.left));
+});
+
+test('tabs that fill up columns go by their stops', () => {
+	const [head, row] = rowsOfText('Désignation\t\tQté\tTotal\nPorte en chêne clair\t2\t900,00').map(
+		({ cells }) => cells,
+	);
+	expect(row!.map(({ left }) => left)).toEqual(head!.map(({ left }) => left));
 });
 
 test('an empty line leaves a gap, a form feed begins a page', () => {
