@@ -69,6 +69,11 @@ export async function importShipped(
 	await publishAll(workflows, target);
 }
 
+/** Removes what an import was giving to n8n, credentials in clear among it, when it was killed. */
+export function forgetImport(recordFile: string): void {
+	rmSync(importFolder(recordFile), { recursive: true, force: true });
+}
+
 async function importKind<T extends Shipped>(
 	kind: string,
 	shipped: readonly T[],
@@ -91,15 +96,15 @@ async function importKind<T extends Shipped>(
 	if (due.length === 0) return;
 	for (const { one, key } of due) records[key] = { shipped: hash(one) };
 	writeJson(target.recordFile, records);
-	const folder = join(dirname(target.recordFile), 'import');
-	rmSync(folder, { recursive: true, force: true });
+	const folder = importFolder(target.recordFile);
+	forgetImport(target.recordFile);
 	try {
 		// Publishing is a step of its own, since it can be refused.
 		for (const { one } of due)
 			writeJson(join(folder, `${one.id}.json`), 'nodes' in one ? { ...one, active: false } : one);
 		await run(folder);
 	} finally {
-		rmSync(folder, { recursive: true });
+		forgetImport(target.recordFile);
 	}
 	const after = byId(await read(target.databaseUrl, ids));
 	for (const { one, key } of due) {
@@ -109,6 +114,10 @@ async function importKind<T extends Shipped>(
 	}
 	writeJson(target.recordFile, records);
 	target.say(`Imported: ${due.map(({ one }) => one.name).join(', ')}`);
+}
+
+function importFolder(recordFile: string): string {
+	return join(dirname(recordFile), 'import');
 }
 
 /** A sub-workflow has to be published before what calls it, so refused ones are tried again while others succeed. */

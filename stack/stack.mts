@@ -18,7 +18,7 @@ import { postgresProgram, superuserUrl } from './postgres.mts';
 import { Processes } from './processes.mts';
 import { type RedisAddress, answers, findRedis, parseRedisUrl, redisProgram } from './redis.mts';
 import type { Settings } from './settings.mts';
-import { importShipped } from './shipped.mts';
+import { forgetImport, importShipped } from './shipped.mts';
 import { type State, openState, readJson, secret, writeJson } from './state.mts';
 import { modelsOf, readWorkflows, webhooksOf } from './workflows.mts';
 
@@ -91,6 +91,7 @@ export async function bringUp(settings: Settings, watch: Watch): Promise<Stack> 
 
 async function clearTheGround(settings: Settings, state: State, { say }: Watch): Promise<void> {
 	const leftovers = await stopLeftovers(state.processesFile);
+	forgetImport(state.shippedFile);
 	if (leftovers.length > 0) say(`Ended what a killed run left behind: ${leftovers.join(', ')}`);
 	const { bavail, bsize } = statfsSync(state.home);
 	if (bavail * bsize < neededBytes) {

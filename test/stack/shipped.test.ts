@@ -1,6 +1,10 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import fc from 'fast-check';
 
-import { type ImportRecord, decide } from '../../stack/shipped.mts';
+import { type ImportRecord, decide, forgetImport } from '../../stack/shipped.mts';
 
 test('what n8n does not have is imported, whatever is remembered', () => {
 	expect(decide('new', undefined, undefined)).toBe('import');
@@ -27,4 +31,16 @@ test('whatever is shipped, a changed thing is never imported over', () => {
 			expect(decide(shipped, stored, { shipped: last, stored: left } satisfies ImportRecord)).toBe('edited');
 		}),
 	);
+});
+
+test('credentials that a killed import left in clear are removed, the records stay', () => {
+	const home = mkdtempSync(join(tmpdir(), 'shipped-'));
+	const recordFile = join(home, 'shipped.json');
+	writeFileSync(recordFile, '{}');
+	mkdirSync(join(home, 'import'));
+	writeFileSync(join(home, 'import', 'AURApostgresMain.json'), '{"data":{"password":"in clear"}}');
+	forgetImport(recordFile);
+	forgetImport(recordFile);
+	expect(readdirSync(home)).toEqual(['shipped.json']);
+	rmSync(home, { recursive: true });
 });

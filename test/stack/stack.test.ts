@@ -1,6 +1,15 @@
 import { once } from 'node:events';
-import { readFileSync, readdirSync, readlinkSync, rmSync, statSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+	existsSync,
+	mkdirSync,
+	readFileSync,
+	readdirSync,
+	readlinkSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 
 import { identify } from '../../stack/leftovers.mts';
@@ -115,9 +124,14 @@ test("a supervisor killed with all it held: the next start clears up, keeps the 
 	const old = pids().map((pid) => identify(pid)!);
 	await stack.end('SIGKILL');
 	expect(existsSync(join(stack.home, 'stack.json'))).toBe(true);
+	// As a kill during an import leaves it; this start has nothing to import.
+	const clear = join(stack.home, 'import', 'AURApostgresMain.json');
+	mkdirSync(dirname(clear));
+	writeFileSync(clear, '{}');
 
 	stack = await startStack({ home: stack.home });
 	expect(stack.output()).toMatch(/Ended what a killed run left behind: .*n8n-main/);
+	expect(existsSync(clear)).toBe(false);
 	expect(old.filter(({ pid, startTicks }) => identify(pid)?.startTicks === startTicks)).toEqual([]);
 	expect(await n8n('GET', `/workflows/${workflowId}`)).toMatchObject({
 		name: expect.stringContaining('(mine)'),
