@@ -1,6 +1,6 @@
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
-import { estimateTokens } from '../shared/ollama';
+import { estimateTokens } from '../shared/tokens';
 import { parseReply } from '../shared/reply';
 import { correction, messagesFor } from './prompt';
 import type { Chat, ChatMessage, ExtractOptions, ExtractResult, Reason } from './result';

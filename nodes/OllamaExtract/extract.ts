@@ -1,5 +1,5 @@
 import { LocalAiError } from '../shared/errors';
-import { estimateTokens } from '../shared/ollama';
+import { estimateTokens } from '../shared/tokens';
 import { ask, cancelled, Meter, modelOf, needsModel, orReason, roomFor } from './ask';
 import { checkDocument, compareWithXml, figuresOf } from './checks';
 import { Draft, type DraftLine, type Entry } from './draft';

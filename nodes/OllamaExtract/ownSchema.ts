@@ -1,5 +1,5 @@
 import { ask, modelOf, orReason, roomFor, type Meter } from './ask';
-import { estimateTokens } from '../shared/ollama';
+import { estimateTokens } from '../shared/tokens';
 import { readNumber } from './numbers';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './outcome';
 import { indexOf, type PageIndex } from './pageIndex';
@@ -53,7 +53,7 @@ export async function extractOwnSchema(
 			fields.push(field);
 			return kept;
 		});
-		if (opened.kind === 'pdf' && opened.pagesLeftOut > 0) reasons.push(partlyRead(opened));
+		reasons.push(...partlyRead(opened, false));
 	}
 	const judged = question.check(data);
 	if (!judged.ok) {

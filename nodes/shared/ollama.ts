@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Ollama, type ChatResponse, type Message } from 'ollama';
 import { LocalAiError } from './errors';
 import { excerpt, fetchWithin, statusError } from './http';
+import { estimateTokens } from './tokens';
 
 export interface OllamaServer {
 	/** For instance `http://127.0.0.1:11434`. */
@@ -141,23 +142,6 @@ async function chatOnce(
 		throw explain(error, request.model);
 	}
 }
-
-/**
- * Tokens a text can cost, from above, for the byte-level tokenizers that models share: two letters of a word in a Latin
- * script make at least one token's worth, of codes and other scripts each byte may be one.
- */
-export function estimateTokens(text: string): number {
-	let tokens = 4;
-	for (const [piece] of text.matchAll(/\p{L}+|\s+|[^\p{L}\s]+/gu)) {
-		const bytes = Buffer.byteLength(piece);
-		if (piece !== ' ')
-			tokens +=
-				/^\p{Lu}?\p{Ll}+$/u.test(piece) && latinWord.test(piece) ? Math.ceil((2 * bytes - piece.length) / 2) : bytes;
-	}
-	return tokens;
-}
-
-const latinWord = /^[a-zà-öø-ÿœ]+$/i;
 
 function client(server: OllamaServer, timeoutMs: number, signal: AbortSignal | undefined, model?: string): Ollama {
 	const within = fetchWithin({
