@@ -181,38 +181,31 @@ function hand(args, owned = false) {
 	});
 }
 
-/** One process at a time installs and builds in this folder; another one waits here for its turn. */
+/**
+ * One process at a time installs and builds in this folder; another one waits here for its turn. The lock is the
+ * kernel's own on an open file, taken by flock(1) of util-linux: it ends with its owner however that one ends, so none
+ * is ever stale. Where there is no such program (the stack runs on Linux only) nothing is locked.
+ */
 async function takeTurns() {
 	const file = join(root, '.aurastack', 'setup.lock');
 	fs.mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-	const own = `${file}.${process.pid}`;
-	for (let told = false; ; ) {
-		try {
-			// Linked whole, so that whoever sees the file also sees its content.
-			fs.writeFileSync(own, String(process.pid));
-			fs.linkSync(own, file);
-			break;
-		} catch (error) {
-			if (error.code !== 'EEXIST') fail(`${file} cannot be written: ${error.message}`);
-		} finally {
-			fs.rmSync(own, { force: true });
-		}
-		const owner = contentOf(file);
-		if (!isLauncher(owner)) fs.rmSync(file, { force: true });
-		else {
-			if (!told) say(`Process ${owner} is installing or building here: waiting for it`);
-			told = true;
-			await new Promise((resolve) => setTimeout(resolve, 500));
-		}
+	const held = fs.openSync(file, 'a', 0o600);
+	if ((await flock(held, '-n')) === 1) {
+		say(`Process ${contentOf(file)} is installing or building here: waiting for it`);
+		await flock(held);
 	}
-	const release = () => fs.rmSync(file, { force: true });
-	process.on('exit', () => contentOf(file) === String(process.pid) && release());
-	return release;
+	fs.ftruncateSync(held);
+	fs.writeSync(held, String(process.pid));
+	return () => fs.closeSync(held);
 }
 
-/** Numbers are given again after a crash: only a launcher counts. */
-function isLauncher(pid) {
-	return contentOf(`/proc/${pid}/cmdline`)?.includes('launch.mjs') ?? false;
+/** Locks the open file `held`, which stays locked when flock itself has ended; resolves to its exit code. */
+function flock(held, ...options) {
+	return new Promise((resolve) => {
+		const child = spawn('flock', [...options, '3'], { stdio: ['ignore', 'ignore', 'inherit', held] });
+		child.on('error', () => resolve(undefined));
+		child.on('exit', resolve);
+	});
 }
 
 function contentOf(file) {
