@@ -138,7 +138,11 @@ function asLocalAiError(
 		refused
 			? `${service} is not reachable at ${host} (${code})`
 			: `${service} at ${host} broke off the connection (${code})`,
-		{ hint: refused ? startHint : `Look at the log of ${service}, then try again.`, cause: { code } },
+		{
+			hint: refused ? startHint : `Look at the log of ${service}, then try again.`,
+			cause: { code },
+			nothingAnswers: refused,
+		},
 	);
 }
 

@@ -278,8 +278,8 @@ function explain(error: unknown, model?: string): LocalAiError {
 	);
 }
 
-function worthAnotherTry({ code, hint }: LocalAiError): boolean {
-	return code === 'overloaded' || (code === 'unreachable' && !hint.startsWith('Start it'));
+function worthAnotherTry({ code, nothingAnswers }: LocalAiError): boolean {
+	return code === 'overloaded' || (code === 'unreachable' && nothingAnswers !== true);
 }
 
 function notOllama(url: string): LocalAiError {

@@ -225,12 +225,13 @@ test.each([
 	},
 );
 
-test('no server: the error names the address and how to start one', async () => {
+test('no server: the error names the address and how to start one, and comes without another try', async () => {
 	const { baseUrl } = server;
 	await server.close();
-	const error = await failure(ollamaChat({ baseUrl })(request));
+	const error = await failure(ollamaChat({ baseUrl, retryDelayMs: 600_000 })(request));
 	expect(error).toMatchObject({
 		code: 'unreachable',
+		nothingAnswers: true,
 		message: expect.stringContaining(new URL(baseUrl).host),
 		hint: expect.stringContaining('ollama serve'),
 	});
