@@ -36,11 +36,16 @@ export function complain(...issues: string[]): { readonly ok: false; readonly co
 }
 
 function parseObject<Value>(object: string, check: (value: unknown) => Judged<Value>): Judged<Value> {
+	const parsed = parseJson(object);
+	return parsed.ok ? check(parsed.value) : parsed;
+}
+
+function parseJson(text: string): Judged<unknown> {
 	try {
-		return check(JSON.parse(object));
+		return { ok: true, value: JSON.parse(text) };
 	} catch (strict) {
 		try {
-			return check(JSON.parse(jsonrepair(object)));
+			return { ok: true, value: JSON.parse(jsonrepair(text)) };
 		} catch {
 			return complain(
 				`Your JSON does not parse (${excerpt(strict instanceof Error ? strict.message : String(strict), 120)}).`,

@@ -52,3 +52,17 @@ test('no prefix of a JSON reply is ever accepted', () => {
 		{ numRuns: 1000 },
 	);
 });
+
+test('a check that throws is a defect of ours, and no complaint to the model', () => {
+	const broken = () => {
+		throw new TypeError('of our own');
+	};
+	expect(() => parseReply('{"number":"D-7"}', broken)).toThrow('of our own');
+});
+
+test('what does not parse even when mended is said to the model', () => {
+	expect(parseReply('{"number":"D-7" :: }', isDevis)).toMatchObject({
+		ok: false,
+		complaint: expect.stringMatching(/does not parse/),
+	});
+});
