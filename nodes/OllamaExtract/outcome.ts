@@ -42,12 +42,27 @@ export const imageUnproven: Reason = {
 	message: 'An image has no text to prove values against: compare each value with the picture.',
 };
 
-/** The reason for review when pages were left out. */
-export function partlyRead({ document, pagesLeftOut }: Opened & { kind: 'pdf' }): Reason {
-	return {
-		code: 'partly-read',
-		message: `${pagesLeftOut} of ${document.pages} pages were not read. Raise the page limit, or check the rest by hand.`,
-	};
+/**
+ * The reasons for review when something of the document was not read. With an e-invoice the data is in its XML, and a
+ * page that is a picture of it takes nothing away.
+ */
+export function partlyRead(opened: Exclude<Opened, { kind: 'image' }>, hasEInvoice: boolean): Reason[] {
+	const messages: string[] = [];
+	if (opened.kind === 'pdf' && opened.pagesLeftOut > 0) {
+		const { document, pagesLeftOut } = opened;
+		messages.push(
+			`${pagesLeftOut} of ${document.pages} pages were not read. Raise the page limit, or check the rest by hand.`,
+		);
+	}
+	if (opened.kind === 'pdf' && opened.unreadPages.length > 0 && !hasEInvoice) {
+		const [first, ...others] = opened.unreadPages;
+		const named = others.length === 0 ? `Page ${first} was` : `Pages ${opened.unreadPages.join(', ')} were`;
+		messages.push(`${named} not read: damaged, or drawn without text. Check by hand what stands there.`);
+	}
+	if (opened.rowsLeftOut) {
+		messages.push('The document is longer than what is looked through. Split it, or check the rest by hand.');
+	}
+	return messages.map((message) => ({ code: 'partly-read', message }));
 }
 
 /** `failed` where nothing usable was found, `review` where there is any reason for it. */

@@ -46,7 +46,8 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 	const conventions = conventionsOf(rows);
 	const tables = readTables(rows, conventions);
 	const form = tables.lines.length > 0 ? { lines: [], used: new Set<Cell>() } : readLabelledLines(rows, conventions);
-	const free = rows.flatMap((row) => withoutCells(row, new Set([...tables.used, ...form.used])));
+	const used = new Set([...tables.used, ...form.used]);
+	const free = rows.flatMap((row) => withoutCells(row, used));
 	const sites = sitesIn(free);
 	const { totals, subtotals, taxes, ambiguous } = readTotals(free, sites, conventions);
 	const headed = tables.lines.length > 0 ? tables.lines : form.lines;
@@ -350,11 +351,8 @@ function addsUp(lines: readonly TableLine[], adjustments: readonly Found[], net:
 	return sum.minus(net.value).abs().lte('0.005');
 }
 
-/** Cells of this length hold no field, and the patterns below take their time over them. */
-const longestCell = 2_000;
-
 function withoutProse(row: Row): Row[] {
-	const cells = row.cells.filter(({ text }) => text.length <= longestCell);
+	const cells = row.cells.filter(({ isPiece }) => isPiece !== true);
 	return cells.length === row.cells.length ? [row] : cells.length === 0 ? [] : [{ ...row, cells }];
 }
 

@@ -25,6 +25,8 @@ export interface PdfContents {
 	readonly pages: readonly Page[];
 	readonly pageCount: number;
 	readonly attachments: ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array }>;
+	/** Pages that were reached and yet hold more than was read: their content is damaged, or drawn without any text. */
+	readonly unreadPages: readonly number[];
 	/** What a person should know of how the file was read: recovered structure, pages left out, unreadable fonts. */
 	readonly warnings: readonly string[];
 }
@@ -33,6 +35,11 @@ export interface ReadPdfOptions {
 	readonly password?: string;
 	/** Pages after this one are left out, with a warning. Default 500. */
 	readonly maxPages?: number;
+	/**
+	 * What pdf.js has complained of on the console since the last call. It says in no other way that it skipped damaged
+	 * content or an image; without this such pages count as read.
+	 */
+	readonly complaints?: () => readonly string[];
 }
 
 const defaultMaxPages = 500;
@@ -62,13 +69,15 @@ export async function readPdfPages(
 	const { getDocument, PDFWorker, WorkerMessageHandler } = await loadPdfjs();
 	const [near, far] = portPair();
 	WorkerMessageHandler.initializeFromPort(far);
-	const worker = new PDFWorker({ port: near as unknown as null, verbosity: 0 });
+	const verbosity = options.complaints === undefined ? 0 : 1;
+	const complaints = options.complaints ?? (() => []);
+	const worker = new PDFWorker({ port: near as unknown as null, verbosity });
 	const task = getDocument({
 		// pdf.js takes the buffer over, so it gets a copy; `slice` of a Buffer would share it.
 		data: new Uint8Array(bytes),
 		password: options.password,
 		worker,
-		verbosity: 0,
+		verbosity,
 		useSystemFonts: false,
 		disableFontFace: true,
 		useWorkerFetch: false,
@@ -78,6 +87,7 @@ export async function readPdfPages(
 	try {
 		const document = await task.promise;
 		const warnings: string[] = [];
+		const unreadPages: number[] = [];
 		const pageCount = document.numPages;
 		if (pageCount === 0) throw unreadable('The PDF has no pages.');
 		const maxPages = Math.max(options.maxPages ?? defaultMaxPages, 1);
@@ -95,9 +105,14 @@ export async function readPdfPages(
 				);
 				break;
 			}
-			onPage(await readPage(page, number, warnings));
+			const { read, unread } = await readPage(page, number, warnings, complaints);
+			if (unread !== null) {
+				unreadPages.push(number);
+				warnings.push(`Page ${number} could not be read: ${unread}`);
+			}
+			onPage(read);
 		}
-		return { pageCount, attachments: await attachmentsOf(document, warnings), warnings };
+		return { pageCount, attachments: await attachmentsOf(document, warnings), unreadPages, warnings };
 	} catch (error) {
 		throw asLocalAiError(error, options.password !== undefined);
 	} finally {
@@ -172,22 +187,49 @@ async function pageAt(document: PdfDocument, number: number): Promise<PdfPage | 
 	}
 }
 
-async function readPage(page: PdfPage, number: number, warnings: string[]): Promise<Page> {
+async function readPage(
+	page: PdfPage,
+	number: number,
+	warnings: string[],
+	complaints: () => readonly string[],
+): Promise<{ readonly read: Page; readonly unread: string | null }> {
 	try {
 		const { width, height, transform } = page.getViewport({ scale: 1 });
 		const toDisplay = transform as unknown as Matrix;
+		complaints();
+		const printed = await textRuns(page, toDisplay);
+		const lost = complaints().find((complaint) => contentLost.test(complaint));
 		const written = await annotationRuns(page, toDisplay).catch((error: unknown): Run[] => {
 			warnings.push(`The annotations of page ${number} could not be read: ${messageOf(error)}`);
 			return [];
 		});
-		const runs = [...(await textRuns(page, toDisplay)), ...written];
-		return { number, width, height, runs: drawnOnce(runs.filter((run) => isOnPage(run, width, height))) };
+		const runs = drawnOnce([...printed, ...written].filter((run) => isOnPage(run, width, height)));
+		const pictured = printed.length === 0 && lost === undefined && (await isDrawnOn(page, complaints));
+		const unread = lost ?? (pictured ? 'it is drawn without any text, as a scanner or a drawing program does.' : null);
+		return { read: { number, width, height, runs }, unread };
 	} catch (error) {
-		warnings.push(`Page ${number} could not be read: ${messageOf(error)}`);
-		return { number, width: 0, height: 0, runs: [] };
+		return { read: { number, width: 0, height: 0, runs: [] }, unread: messageOf(error) };
 	} finally {
 		page.cleanup();
 	}
+}
+
+const contentLost =
+	/Invalid stream|Filter ".*" is not supported|ignoring errors during|flate stream|Unknown command "[^"]{40}/;
+const imageSkipped = /Image exceeded/;
+/** A page that is blank to the eye may hold a white background, or a ruler at its head and its foot. */
+const mostPathsOfBlank = 4;
+
+async function isDrawnOn(page: PdfPage, complaints: () => readonly string[]): Promise<boolean> {
+	const { OPS } = await loadPdfjs();
+	complaints();
+	const { fnArray } = await page.getOperatorList();
+	const paths = fnArray.filter((operator) => operator === OPS.constructPath || operator === OPS.shadingFill).length;
+	return (
+		paths > mostPathsOfBlank ||
+		fnArray.includes(OPS.showText) ||
+		complaints().some((complaint) => imageSkipped.test(complaint))
+	);
 }
 
 async function textRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> {

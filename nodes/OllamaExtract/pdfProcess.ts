@@ -10,6 +10,13 @@ process.on('disconnect', () => process.exit());
 
 inflateInOneCall();
 
+const mostComplaints = 100;
+const complaints: string[] = [];
+// Nothing else writes here: the process has no terminal, and pdf.js tells of damage in no other way.
+console.warn = console.log = (...parts: unknown[]) => {
+	if (complaints.length < mostComplaints) complaints.push(parts.join(' ').slice(0, 300));
+};
+
 async function answer({ bytes, password, maxPages, stopAt, stopAboveBytes }: ReadRequest): Promise<void> {
 	const whyStop = () => {
 		if (Date.now() > stopAt) return 'the time allowed for reading is used up';
@@ -17,8 +24,9 @@ async function answer({ bytes, password, maxPages, stopAt, stopAboveBytes }: Rea
 		return null;
 	};
 	try {
+		const options = { password, maxPages, complaints: () => complaints.splice(0) };
 		const onPage = (page: Page) => send({ kind: 'page', rows: rowsOf(page) });
-		send({ kind: 'done', ...(await readPdfPages(bytes, { password, maxPages }, onPage, whyStop)) });
+		send({ kind: 'done', ...(await readPdfPages(bytes, options, onPage, whyStop)) });
 	} catch (error) {
 		const { code, message, hint } =
 			error instanceof LocalAiError

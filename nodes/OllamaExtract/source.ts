@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
+import { boundedRows } from './bounds';
 import type { Row } from './layout';
 import { readPdfInProcess } from './pdfPool';
 import type { ExtractOptions, ExtractResult, Source } from './result';
@@ -14,6 +15,10 @@ export type Opened =
 			readonly rows: readonly Row[];
 			readonly attachments: ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array }>;
 			readonly pagesLeftOut: number;
+			/** Pages that were reached and yet hold more than was read. */
+			readonly unreadPages: readonly number[];
+			/** Whether the rows end before the document does. */
+			readonly rowsLeftOut: boolean;
 			/** Why the rows cannot be used, when they cannot. */
 			readonly unusable: string | null;
 	  }
@@ -21,6 +26,7 @@ export type Opened =
 			readonly kind: 'text';
 			readonly document: ExtractResult['document'];
 			readonly rows: readonly Row[];
+			readonly rowsLeftOut: boolean;
 			readonly text: string;
 	  }
 	| { readonly kind: 'image'; readonly document: ExtractResult['document']; readonly bytes: Uint8Array };
@@ -34,10 +40,12 @@ export async function open(source: Source, options: ExtractOptions, signal?: Abo
 				hint: 'Check the field or expression that gives the text.',
 			});
 		}
+		const { rows, leftOut } = boundedRows(rowsOfText(source.text));
 		return {
 			kind: 'text',
-			document: { kind: 'text', ...identity(bytes), warnings: [] },
-			rows: rowsOfText(source.text),
+			document: { kind: 'text', ...identity(bytes), warnings: leftOut === null ? [] : [leftOut] },
+			rows,
+			rowsLeftOut: leftOut !== null,
 			text: source.text,
 		};
 	}
@@ -61,13 +69,17 @@ export async function open(source: Source, options: ExtractOptions, signal?: Abo
 		},
 		signal,
 	);
+	const { rows, leftOut } = boundedRows(pdf.rows);
+	const warnings = [...pdf.warnings, ...(leftOut === null ? [] : [leftOut])];
 	return {
 		kind: 'pdf',
-		document: { kind: 'pdf', ...named, pages: pdf.pageCount, warnings: [...pdf.warnings] },
-		rows: pdf.rows,
+		document: { kind: 'pdf', ...named, pages: pdf.pageCount, warnings },
+		rows,
+		rowsLeftOut: leftOut !== null,
 		attachments: pdf.attachments,
 		pagesLeftOut: pdf.pageCount - pdf.pagesRead,
-		unusable: whyUnusable(pdf.rows),
+		unreadPages: pdf.unreadPages,
+		unusable: whyUnusable(rows),
 	};
 }
 

@@ -209,18 +209,31 @@ function taxesOf(rows: readonly Row[], sites: readonly Site[], conventions: Conv
 		});
 }
 
+/** A document that prints more pairs of net and tax than this is none whose totals a sum could tell. */
+const mostPairs = 10_000;
+
 /** The only net, tax and gross that add up; null when none do, or several different ones. */
 function sumOf(nets: readonly Found[], taxes: readonly Found[], grosses: readonly Found[]): Totals | null {
-	const sums = new Map<string, Required<Totals>>();
-	for (const net of nets) {
-		for (const tax of taxes) {
-			for (const gross of grosses) {
-				if (!new Big(net.value).plus(tax.value).eq(gross.value)) continue;
-				const key = [net, tax, gross].map(({ value }) => new Big(value).toFixed()).join(' ');
-				if (!sums.has(key)) sums.set(key, { net, tax, gross });
-			}
+	const [netByValue, taxByValue, grossByValue] = [byValue(nets), byValue(taxes), byValue(grosses)];
+	if (netByValue.size * taxByValue.size > mostPairs) return null;
+	let only: Totals | null = null;
+	for (const net of netByValue.values()) {
+		for (const tax of taxByValue.values()) {
+			const gross = grossByValue.get(new Big(net.value).plus(tax.value).toFixed());
+			if (gross === undefined) continue;
+			if (only !== null) return null;
+			only = { net, tax, gross };
 		}
 	}
-	const [only] = sums.values();
-	return sums.size === 1 && only !== undefined ? only : null;
+	return only;
+}
+
+/** The first of those that say the same, by the decimal that they say. */
+function byValue(found: readonly Found[]): ReadonlyMap<string, Found> {
+	const first = new Map<string, Found>();
+	for (const one of found) {
+		const value = new Big(one.value).toFixed();
+		if (!first.has(value)) first.set(value, one);
+	}
+	return first;
 }
