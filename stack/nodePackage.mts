@@ -17,7 +17,7 @@ export function placePackage(root: string, n8nFolder: string, userFolder: string
 	const missing = [...manifest.n8n.nodes, ...manifest.n8n.credentials].find((file) => !existsSync(join(root, file)));
 	if (missing) {
 		throw new LocalAiError('configuration', `The package is not built: ${missing} is missing in ${root}.`, {
-			hint: 'Run npm run build there, and start again.',
+			hint: 'Run npm start there, which builds it.',
 		});
 	}
 	const modules = join(userFolder, '.n8n', 'nodes', 'node_modules');
@@ -39,7 +39,7 @@ function packageFolder(root: string, name: string): string {
 	const found = paths.map((path) => join(path, name)).find((folder) => existsSync(join(folder, 'package.json')));
 	if (found) return realpathSync(found);
 	throw new LocalAiError('configuration', `The dependency ${name} is not installed in ${root}.`, {
-		hint: 'Run npm ci there, and start again.',
+		hint: 'Remove node_modules there and run npm start, which installs it anew.',
 	});
 }
 

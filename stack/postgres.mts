@@ -70,7 +70,7 @@ function nativeFolder(): string {
 			'configuration',
 			`There is no PostgreSQL in npm for ${process.platform} on ${process.arch}.`,
 			{
-				hint: `${name} is not installed. Run npm ci again; if it stays absent, this kind of machine cannot run the stack.`,
+				hint: `${name} is not installed. Remove the folder node_modules and run npm start, which installs it anew; if it stays absent, this kind of machine cannot run the stack.`,
 				cause,
 			},
 		);
