@@ -9,28 +9,29 @@ export interface Bounded {
 
 /** Cells of this length hold no field, and patterns take their time over them. */
 const longestCell = 2_000;
-/** Some 300 dense pages. What follows would keep the host from its other work for longer than a few seconds. */
+/** Some 80 full pages of lines, or 300 dense ones of prose. What follows would keep the host from its other work for longer than a few seconds. */
+const mostRows = 5_000;
 const mostWords = 100_000;
 const mostCharacters = 1_000_000;
 
 /**
  * Cuts cells of more than 2,000 characters into pieces, the first in its row and the others in rows of their own, and
- * leaves out the rows after 100,000 words or 1,000,000 characters. Every other row stays the object that it was.
+ * leaves out what follows 5,000 rows, 100,000 words or 1,000,000 characters. Every other row stays the object that it was.
  */
 export function boundedRows(rows: readonly Row[]): Bounded {
 	let words = 0;
 	let characters = 0;
-	const end = rows.findIndex(({ cells }) => {
+	const end = rows.findIndex(({ cells }, at) => {
 		for (const cell of cells) {
 			words += cell.words.length;
 			characters += cell.text.length;
 		}
-		return words > mostWords || characters > mostCharacters;
+		return at >= mostRows || words > mostWords || characters > mostCharacters;
 	});
 	const leftOut =
 		end === -1
 			? null
-			: `${rows.length - end} of ${rows.length} rows were left out, from page ${rows[end]!.page} on: no more than ${mostWords} words and ${mostCharacters} characters are looked through.`;
+			: `${rows.length - end} of ${rows.length} rows were left out, from page ${rows[end]!.page} on: no more than ${mostRows} rows, ${mostWords} words and ${mostCharacters} characters are looked through.`;
 	return { rows: (end === -1 ? rows : rows.slice(0, end)).flatMap(withShortCells), leftOut };
 }
 

@@ -207,9 +207,12 @@ const alignments = [
 	{ edge: (cell: Cell) => (cell.left + cell.right) / 2, slack: 0.75, white: 1.3 },
 ];
 
+/** More than a page has; a text without page breaks is all one page. */
+const mostRowsOfPage = 300;
+
 function blocksOf(rows: readonly Row[], taken: ReadonlySet<Cell>): Block[] {
 	const open: Array<{ cells: Cell[]; bottom: number; height: number }> = [];
-	for (const row of rows) {
+	for (const row of rows.slice(0, mostRowsOfPage)) {
 		for (const cell of row.cells) {
 			if (taken.has(cell)) continue;
 			const height = row.bottom - row.top;
