@@ -18,6 +18,7 @@ import { deflateSync } from 'node:zlib';
 import { transformFileSync } from '@swc/core';
 import { PDFDocument } from 'pdf-lib';
 
+import { extract } from '../../../nodes/OllamaExtract/extract';
 import { closeIdleReaders, readPdfInProcess } from '../../../nodes/OllamaExtract/pdfPool';
 
 const root = join(__dirname, '..', '..', '..');
@@ -75,6 +76,43 @@ test('more documents than processes wait for their turn, and one of them can lea
 	await expect(leaving).rejects.toMatchObject({ code: 'cancelled' });
 	const read = await Promise.all(readings);
 	expect(read.map(({ rows }) => rows[0]!.cells[0]!.text)).toEqual(names);
+});
+
+describe('a page that was not read among good ones', () => {
+	const devisPage = ['DEVIS n° D-7', 'Total HT 100,00', 'Porte 2 50,00 100,00'];
+	const drawing = Array.from({ length: 20 }, (_, at) => `${at} 0 m 90 ${at} l S`).join(' ');
+	const image = 'q 200 0 0 200 50 50 cm BI /W 2 /H 2 /BPC 8 /CS /G ID abcd EI Q';
+
+	test.each([
+		['an unknown filter', stream('BT ET', '/Filter /Nonsense')],
+		['a stream that is no Flate', stream('no zlib at all', '/Filter /FlateDecode')],
+		['a picture alone', stream(image)],
+		['a drawing alone', stream(drawing)],
+	])('%s: it is named', async (_, second) => {
+		const { unreadPages, warnings, pagesRead } = await readPdfInProcess(twoPages(devisPage, second), patient);
+		expect(pagesRead).toBe(2);
+		expect(unreadPages).toEqual([2]);
+		expect(warnings).toEqual([expect.stringMatching(/^Page 2 could not be read: ./)]);
+	});
+
+	test.each([
+		['a blank page', stream('')],
+		['a blank page as browsers print it', stream('q .24 0 0 -.24 0 400 cm 1 1 1 rg 0 0 400 400 re f Q')],
+		['text beside a picture', stream(`${image} BT /F 12 Tf 50 300 Td (Annexe) Tj ET`)],
+	])('%s counts as read', async (_, second) => {
+		const { unreadPages, warnings } = await readPdfInProcess(twoPages(devisPage, second), patient);
+		expect({ unreadPages, warnings }).toEqual({ unreadPages: [], warnings: [] });
+	});
+
+	test('the document is for review, with the page in the reason', async () => {
+		const bytes = twoPages(devisPage, stream(image));
+		const { verdict, reasons } = await extract(
+			{ bytes },
+			{ schema: 'devis', engine: 'without-model', readTimeoutMs: 60_000 },
+		);
+		expect(verdict).not.toBe('complete');
+		expect(reasons).toContainEqual({ code: 'partly-read', message: expect.stringMatching(/^Page 2 was not read/) });
+	});
 });
 
 describe('measured from outside', () => {
@@ -257,6 +295,26 @@ function rawPdf(extra: string, pages = '/Kids [3 0 R] /Count 1'): Uint8Array {
 		'<</Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Extra 4 0 R /Annots 4 0 R>>',
 		extra,
 	]);
+}
+
+/** A page with these lines, and one whose content is this object. */
+function twoPages(lines: readonly string[], second: string): Uint8Array {
+	const text = lines.map((line, at) => `1 0 0 1 50 ${350 - at * 20} Tm (${line}) Tj`).join(' ');
+	const page = (contents: number) =>
+		`<</Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Contents ${contents} 0 R /Resources <</Font <</F 7 0 R>>>>>>`;
+	return withObjects([
+		'<</Type /Catalog /Pages 2 0 R>>',
+		'<</Type /Pages /Kids [3 0 R 4 0 R] /Count 2>>',
+		page(5),
+		page(6),
+		stream(`BT /F 12 Tf ${text} ET`),
+		second,
+		'<</Type /Font /Subtype /Type1 /BaseFont /Helvetica>>',
+	]);
+}
+
+function stream(content: string, entries = ''): string {
+	return `<</Length ${content.length} ${entries}>>stream\n${content}\nendstream`;
 }
 
 function contentPdf(deflated: Uint8Array): Uint8Array {
