@@ -67,12 +67,13 @@ export function rejoined(row: Row): Row {
 	return cells.length === row.cells.length ? row : { ...row, cells };
 }
 
-function joinedCells(a: Cell, b: Cell): Cell {
+/** Two cells as one that reads on from the first to the second, a blank between them. */
+export function joinedCells(a: Cell, b: Cell): Cell {
 	const shift = a.text.length + 1;
 	return {
 		text: `${a.text} ${b.text}`,
-		left: a.left,
-		right: b.right,
+		left: Math.min(a.left, b.left),
+		right: Math.max(a.right, b.right),
 		words: [...a.words, ...b.words.map((word) => ({ ...word, start: word.start + shift }))],
 	};
 }

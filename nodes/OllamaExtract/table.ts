@@ -1,8 +1,17 @@
 import Big from 'big.js';
-import { foundCell, foundIn, isOfText, numbersIn, type Conventions, type Found, type Printed } from './found';
+import {
+	foundCell,
+	foundIn,
+	isOfText,
+	joinedCells,
+	numbersIn,
+	type Conventions,
+	type Found,
+	type Printed,
+} from './found';
 import { columnOf, folded, isBareLabel, labelAt, type Column } from './labels';
 import type { Cell, Row } from './layout';
-import type { DocumentLine } from './result';
+import type { Box, DocumentLine } from './result';
 
 /** What stands with one line of a document and takes part in its arithmetic. */
 export interface LineFigures {
@@ -48,6 +57,7 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 	const state = {
 		lines: [] as TableLine[],
 		described: [] as Array<Cell | undefined>,
+		heads: [] as Head[],
 		taxes: [] as Array<TableReading['taxes'][number]>,
 		adjustments: [] as Adjustment[],
 		used: new Set<Cell>(),
@@ -56,7 +66,13 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 	const use = (cells: readonly Cell[]) => cells.forEach((cell) => state.used.add(cell));
 	let table: Head | null = null;
 	let optional = false;
-	for (const [index, row] of rows.entries()) {
+	for (let index = 0; index < rows.length; index++) {
+		const staggered = staggeredAt(rows, index, table);
+		const row = staggered?.row ?? rows[index]!;
+		if (staggered !== null) {
+			use(staggered.of.flatMap(({ cells }) => cells));
+			index += staggered.of.length - 1;
+		}
 		const head = headOf(row);
 		if (head !== null) {
 			table = isOfText(row)
@@ -90,13 +106,135 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		if (kind === 'line') {
 			const { unsure, described, ...line } = lineOf(row, table, conventions);
 			state.described.push(described);
+			state.heads.push(table);
 			state.unsure.push(...unsure.map((one) => ({ ...one, path: `lines.${state.lines.length}.${one.path}` })));
 			state.lines.push({ ...line, optional: optional || isOptional(line.values.description?.value ?? '') });
 			use(row.cells);
 		}
 	}
-	const { described, ...reading } = state;
-	return { ...reading, lines: withoutPositions(state.lines, described) };
+	const { described, heads, ...reading } = state;
+	const lines = withoutTitles(state.lines, described);
+	return {
+		...reading,
+		lines: withoutPositions(lines, described),
+		unsure: [...state.unsure, ...holesIn(lines, heads, state.unsure)],
+	};
+}
+
+/** Where a line has no quantity or price although its table has a column for it and other lines a value there. */
+function holesIn(
+	lines: readonly TableLine[],
+	heads: readonly Head[],
+	known: TableReading['unsure'],
+): Array<TableReading['unsure'][number]> {
+	const paths = new Set(known.map(({ path }) => path));
+	return (['quantity', 'unitPrice'] as const).flatMap((key) => {
+		const filled = new Set(heads.filter((_, index) => lines[index]?.values[key] !== undefined));
+		return lines.flatMap(({ values }, index) => {
+			const head = heads[index];
+			const path = `lines.${index}.${key}`;
+			const [seen] = Object.values(values);
+			if (values[key] !== undefined || head === undefined || seen === undefined || paths.has(path)) return [];
+			if (!filled.has(head) || !head.columns.some(({ column }) => column === key)) return [];
+			return [{ path, message: 'was not found in its column, where other lines have a value', place: seen.place }];
+		});
+	});
+}
+
+/** Where the words of a description stand beside the figures of their line; null without boxes. */
+function levels({ values }: TableLine, described: Cell | undefined) {
+	const figures = [values.total, values.unitPrice, values.quantity]
+		.map((found) => boxOf(found?.place))
+		.filter((box) => box !== undefined);
+	const [figure] = figures.toSorted((a, b) => a[1] - b[1]);
+	const from = values.description?.value.split(' ', 1)[0] ?? '';
+	if (described === undefined || figure === undefined) return null;
+	const words = described.words.filter(({ start }) => start >= described.text.indexOf(from));
+	const slack = 0.3 * (figure[3] - figure[1]);
+	const above = words.filter(({ place }) => (boxOf(place)?.[3] ?? Infinity) <= figure[1] + slack);
+	const below = words.filter(({ place }) => (boxOf(place)?.[1] ?? -Infinity) >= figure[3] - slack);
+	const level = words.filter((word) => !above.includes(word) && !below.includes(word));
+	return { top: figure[1], above, level, below };
+}
+
+function boxOf(place: Found['place'] | undefined): Box | undefined {
+	return place !== undefined && 'box' in place ? place.box : undefined;
+}
+
+/**
+ * A title in the column of descriptions is no part of the description below it: where rows begin level with their
+ * figures, as other rows of two lines show, or where it is in capitals and stands as far above as a row of its own.
+ */
+function withoutTitles(lines: readonly TableLine[], described: ReadonlyArray<Cell | undefined>): TableLine[] {
+	const set = lines.map((line, index) => levels(line, described[index]));
+	const single = set.flatMap((one, index) => {
+		const next = set[index + 1];
+		const plain = one?.above.length === 0 && one.below.length === 0 && next?.above.length === 0;
+		return plain && next.top > one.top ? [next.top - one.top] : [];
+	});
+	const pitch = Math.min(...single);
+	const isTitled = (one: (typeof set)[number]) => one !== null && one.above.length > 0 && one.level.length > 0;
+	const beginsLevel =
+		set.some((one) => one?.above.length === 0 && one.below.length > 0) &&
+		set.every((one) => one === null || one.above.length === 0 || one.level.length > 0) &&
+		set.filter(isTitled).length < set.filter((one) => one?.above.length === 0 && one.below.length > 0).length;
+	return lines.map((line, index) => {
+		const [one, cell] = [set[index] ?? null, described[index]];
+		const [title, first] = [one?.above[0], one?.level[0]];
+		const [titleBox, box] = [boxOf(title?.place), boxOf(first?.place)];
+		if (one === null || cell === undefined || first === undefined || titleBox === undefined || box === undefined)
+			return line;
+		const text = one.above.map((word) => word.text).join(' ');
+		const capitals = /\p{Lu}{2}/u.test(text) && !/\p{Ll}/u.test(text) && /\p{Ll}{2}/u.test(cell.text);
+		const apart = box[1] - titleBox[1] >= 0.9 * pitch;
+		if (!beginsLevel && !(capitals && apart)) return line;
+		const rest = cell.text.slice(first.start).trim();
+		const description = foundIn(cell, first.start, cell.text.length, rest);
+		return { ...line, values: { ...line.values, description } };
+	});
+}
+
+/**
+ * The row that two or three rows of a page make together where figures are centred on their row: lines of text that
+ * overlap in height, each neighbour beside the other, never under it. Null where the rows stand for themselves.
+ */
+function staggeredAt(rows: readonly Row[], index: number, table: Head | null): { row: Row; of: readonly Row[] } | null {
+	const chain: Row[] = [];
+	for (const row of rows.slice(index, index + 4)) {
+		const before = chain.at(-1);
+		if (before !== undefined && !interlocks(before, row)) break;
+		chain.push(row);
+	}
+	const own = chain.length > 3 ? chain.slice(0, 2) : chain;
+	const [first] = own;
+	if (own.length < 2 || first === undefined || isOfText(first)) return null;
+	const cells: Cell[] = [];
+	for (const cell of own.flatMap((row) => row.cells)) {
+		const above = cells.findIndex((one) => overlaps(one, cell));
+		if (above === -1) cells.push(cell);
+		else cells[above] = joinedCells(cells[above]!, cell);
+	}
+	const bottom = own.at(-1)?.bottom ?? first.bottom;
+	const row = { ...first, bottom, cells: cells.toSorted((a, b) => a.left - b.left) };
+	const columns = headOf(row)?.columns.length ?? 0;
+	const heads = own.map((one) => headOf(one)?.columns.length ?? 0);
+	if (columns > Math.max(...heads)) return { row, of: own };
+	return table?.kind === 'lines' && Math.max(...heads) === 0 && columns === 0 ? { row, of: own } : null;
+}
+
+function interlocks(above: Row, below: Row): boolean {
+	const shared = above.bottom - below.top;
+	const height = Math.min(above.bottom - above.top, below.bottom - below.top);
+	return (
+		above.page === below.page &&
+		shared > height / 5 &&
+		above.cells.length + below.cells.length > 2 &&
+		above.cells.every((cell) => below.cells.every((other) => !overlaps(cell, other)))
+	);
+}
+
+function overlaps(a: Cell, b: Cell): boolean {
+	return a.left < b.right && b.left < a.right;
 }
 
 /** `1 Dépose`, `2 Pose`: what counts the lines from the first to the last is their position, not their text. */
@@ -391,6 +529,13 @@ function columned(row: Row, head: Head): Map<Column, Cell[]> {
 		const [best] = scored.toSorted((a, b) => a.distance - b.distance);
 		if (best === undefined || best.distance > 60) continue;
 		cells.set(best.column.column, [...(cells.get(best.column.column) ?? []), cell]);
+	}
+	// Where a wide quantity reaches under the head of the units, both stand in one cell: `16,00 h`.
+	const units = cells.get('unit') ?? [];
+	const asked = head.columns.some(({ column }) => column === 'quantity');
+	if (asked && !cells.has('quantity') && units.some(({ text }) => /^\d[\d .,]*\p{L}/u.test(text))) {
+		cells.set('quantity', units);
+		cells.delete('unit');
 	}
 	return cells;
 }

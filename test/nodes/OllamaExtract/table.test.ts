@@ -1,4 +1,5 @@
 import { conventionsOf } from '../../../nodes/OllamaExtract/found';
+import type { Cell, Row } from '../../../nodes/OllamaExtract/layout';
 import { readTables } from '../../../nodes/OllamaExtract/table';
 import { rowsOfText } from '../../../nodes/OllamaExtract/text';
 
@@ -53,4 +54,109 @@ test('every cell that was read as part of a table is told, and no other', () => 
 	);
 	const { used } = readTables(rows, conventionsOf(rows));
 	expect(rows.map(({ cells }) => cells.every((cell) => used.has(cell)))).toEqual([false, true, true]);
+});
+
+/** A row of a page from its pieces, each with its left edge; pieces of the same edge are lines of one cell. */
+const pageRow = (top: number, ...pieces: ReadonlyArray<readonly [left: number, text: string, top?: number]>): Row => {
+	const cells = new Map<number, Cell>();
+	for (const [left, text, at = top] of pieces) {
+		const before = cells.get(left);
+		const start = before === undefined ? 0 : before.text.length + 1;
+		const words = [...text.matchAll(/\S+/g)].map((word) => ({
+			text: word[0],
+			start: start + word.index,
+			place: {
+				page: 1,
+				box: [left + 5 * word.index, at, left + 5 * (word.index + word[0].length), at + 10] as const,
+				quote: word[0],
+			},
+		}));
+		cells.set(left, {
+			text: before === undefined ? text : `${before.text} ${text}`,
+			left,
+			right: Math.max(before?.right ?? 0, left + 5 * text.length),
+			words: [...(before?.words ?? []), ...words],
+		});
+	}
+	const bottom = Math.max(...pieces.map(([, , at = top]) => at)) + 10;
+	return { page: 1, top, bottom, cells: [...cells.values()] };
+};
+const head = pageRow(100, [0, 'Désignation'], [200, 'Qté'], [240, 'PU HT'], [300, 'Total HT']);
+const readRows = (...rows: readonly Row[]) => readTables(rows, conventionsOf(rows));
+const tuples = ({ lines }: ReturnType<typeof readRows>) =>
+	lines.map(({ values: { description, quantity, unitPrice, total } }) =>
+		[description, quantity, unitPrice, total].map((found) => found?.value ?? null),
+	);
+
+test('a title above a description in its column is no part of it', () => {
+	const reading = readRows(
+		head,
+		pageRow(120, [0, 'Vidange'], [200, '1,00'], [240, '68,00'], [300, '68,00']),
+		pageRow(138, [0, 'Freins'], [200, '2,00'], [240, '60,00'], [300, '120,00']),
+		pageRow(156, [0, 'PIÈCES'], [0, 'Huile 5W30', 174], [200, '5,00', 174], [240, '12,00', 174], [300, '60,00', 174]),
+		pageRow(192, [0, 'Filtre'], [200, '1,00'], [240, '14,00'], [300, '14,00']),
+	);
+	expect(tuples(reading).map(([description]) => description)).toEqual(['Vidange', 'Freins', 'Huile 5W30', 'Filtre']);
+});
+
+test('the first line of a description over figures at its foot stays', () => {
+	const reading = readRows(
+		head,
+		pageRow(
+			120,
+			[0, 'CHAUDIÈRE murale'],
+			[0, 'avec pose', 131],
+			[200, '1,00', 131],
+			[240, '68,00', 131],
+			[300, '68,00', 131],
+		),
+		pageRow(
+			150,
+			[0, 'RADIATEUR acier'],
+			[0, 'avec pose', 161],
+			[200, '1,00', 161],
+			[240, '68,00', 161],
+			[300, '68,00', 161],
+		),
+	);
+	expect(tuples(reading).map(([description]) => description)).toEqual([
+		'CHAUDIÈRE murale avec pose',
+		'RADIATEUR acier avec pose',
+	]);
+});
+
+test('cells that are centred on rows of two lines belong to one line, as do their heads', () => {
+	const reading = readRows(
+		pageRow(93, [240, 'Prix']),
+		pageRow(100, [0, 'Description'], [180, 'Quantité'], [300, 'Montant']),
+		pageRow(107, [240, 'unitaire']),
+		pageRow(122, [0, 'Chaise de bureau'], [180, '12,00'], [300, '1 788,00']),
+		pageRow(129, [240, '149,00']),
+		pageRow(136, [0, 'ergonomique'], [180, 'Unités'], [300, '€']),
+		pageRow(158, [0, 'Bureau assis-debout'], [300, '2 340,00']),
+		pageRow(165, [180, '4,00'], [240, '585,00']),
+		pageRow(172, [0, 'de 160 cm'], [300, '€']),
+	);
+	expect(tuples(reading)).toEqual([
+		['Chaise de bureau ergonomique', '12.00', '149.00', '1788.00'],
+		['Bureau assis-debout de 160 cm', '4.00', '585.00', '2340.00'],
+	]);
+	expect(reading.unsure).toEqual([]);
+});
+
+test('a line without the quantity or price that other lines have is in doubt', () => {
+	const { unsure } = readRows(
+		head,
+		pageRow(120, [0, 'Vidange'], [200, '1,00'], [240, '68,00'], [300, '68,00']),
+		pageRow(138, [0, 'Freins'], [300, '120,00']),
+	);
+	expect(unsure.map(({ path }) => path)).toEqual(['lines.1.quantity', 'lines.1.unitPrice']);
+});
+
+test('a quantity under the head of the units is one, with its unit', () => {
+	const { lines } = readRows(
+		pageRow(100, [0, 'Désignation'], [200, 'Qté'], [222, 'Unité'], [260, 'PU HT'], [300, 'Total HT']),
+		pageRow(120, [0, 'Vidange'], [208, '16,00 h'], [260, '48,00'], [300, '768,00']),
+	);
+	expect([lines[0]?.values.quantity?.value, lines[0]?.values.unit?.value]).toEqual(['16.00', 'h']);
 });
