@@ -1,7 +1,7 @@
 import Big from 'big.js';
 import type { Found } from './found';
-import type { HeaderPath, PageReading } from './page';
-import type { Check, CommercialDocument, DocumentLine } from './result';
+import type { PageReading } from './page';
+import type { Check, CommercialDocument, DocumentLine, HeaderPath } from './result';
 import type { LineFigures } from './table';
 
 /** What a check needs beside the data: figures that the two built-in schemas do not hold. Decimal strings, signed. */

@@ -1,8 +1,8 @@
 import Big from 'big.js';
 import type { Figures } from './checks';
-import type { CommercialDocument, DocumentLine, Field, Place } from './result';
+import type { CommercialDocument, DocumentLine, Field, HeaderPath, Place } from './result';
 import { endOf, type Validity } from './validity';
-import { emptyDocument, headerFields, lineFields, type HeaderFieldPath } from './schema';
+import { emptyDocument, headerFields, lineFields } from './schema';
 
 /** A value that was settled, or the reason why it is null. */
 export interface Entry {
@@ -19,7 +19,7 @@ export interface DraftLine {
 
 /** A commercial document on its way: what each engine settled so far. The first to settle a value keeps it. */
 export class Draft {
-	readonly header = new Map<HeaderFieldPath, Entry>();
+	readonly header = new Map<HeaderPath, Entry>();
 	readonly lines: DraftLine[] = [];
 	taxes: Figures['taxes'] = [];
 	adjustments: Figures['adjustments'] = [];
@@ -31,16 +31,16 @@ export class Draft {
 		return Object.assign(draft, { taxes: this.taxes, adjustments: this.adjustments });
 	}
 
-	settle(path: HeaderFieldPath, entry: Entry): void {
+	settle(path: HeaderPath, entry: Entry): void {
 		if (this.value(path) === null) this.header.set(path, entry);
 	}
 
-	value(path: HeaderFieldPath): string | null {
+	value(path: HeaderPath): string | null {
 		return this.header.get(path)?.value ?? null;
 	}
 
 	/** Header fields without a value, and whether the lines are wanting. */
-	missing(): { readonly header: HeaderFieldPath[]; readonly lines: boolean } {
+	missing(): { readonly header: HeaderPath[]; readonly lines: boolean } {
 		const whole = this.lines.every(({ entries }) =>
 			lineFields.every(({ name, required }) => !required || entries[name]?.value != null),
 		);
@@ -84,7 +84,7 @@ export class Draft {
 	 */
 	derive(exempt: string | null): void {
 		const { net, tax, gross } = this.data().totals;
-		const set = (path: HeaderFieldPath, value: Big, reason: string) =>
+		const set = (path: HeaderPath, value: Big, reason: string) =>
 			this.settle(path, { value: value.toFixed(2), origin: 'derived', place: null, reason });
 		if (exempt !== null) {
 			if (tax === null) set('totals.tax', new Big(0), `"${exempt}"`);
@@ -120,7 +120,7 @@ export class Draft {
 	}
 }
 
-function setAt(data: CommercialDocument, path: HeaderFieldPath, value: string | null): void {
+function setAt(data: CommercialDocument, path: HeaderPath, value: string | null): void {
 	const [group, name] = path.split('.') as [string, string | undefined];
 	const record = data as unknown as Record<string, unknown>;
 	if (name === undefined) record[group] = value;

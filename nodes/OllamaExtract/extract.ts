@@ -12,16 +12,17 @@ import { parseCall } from './options';
 import { extractOwnSchema } from './ownSchema';
 import { indexOf, type PageIndex } from './pageIndex';
 import { proveHeader, proveLine, UsedPlaces, type Proof } from './proof';
-import type { Check, CommercialDocument, DocumentLine, ExtractOptions, ExtractResult, Reason, Source } from './result';
-import {
-	headerFields,
-	lineFields,
-	questionFor,
-	questionForSchema,
-	type HeaderFieldPath,
-	type ModelAnswer,
-	type ValueKind,
-} from './schema';
+import type {
+	Check,
+	CommercialDocument,
+	DocumentLine,
+	ExtractOptions,
+	ExtractResult,
+	HeaderPath,
+	Reason,
+	Source,
+} from './result';
+import { headerFields, lineFields, questionFor, questionForSchema, type ModelAnswer, type ValueKind } from './schema';
 import type { Cell, Row, SourcePlace } from './layout';
 import { open, type Opened } from './source';
 import { tellingRows } from './telling';
@@ -299,7 +300,7 @@ function acceptAnswer(
 		const why = proof.ok ? severalReadings(proof.place) : proof.reason;
 		return unproven(path, label, printed, normalised(printed, kind), why, options, reasons);
 	};
-	const name = (path: HeaderFieldPath) => draft.value(path) ?? answer.header.get(path);
+	const name = (path: HeaderPath) => draft.value(path) ?? answer.header.get(path);
 	const parties = { seller: name('seller.name'), buyer: name('buyer.name') };
 	for (const { path, kind, label } of headerFields) {
 		const printed = answer.header.get(path);
@@ -393,11 +394,11 @@ function normalised(printed: string, kind: ValueKind): string | null {
 	return printed;
 }
 
-function isRequired(path: HeaderFieldPath): boolean {
+function isRequired(path: HeaderPath): boolean {
 	return headerFields.some((field) => field.path === path && field.required);
 }
 
-function headerValue(data: CommercialDocument, path: HeaderFieldPath): string | null {
+function headerValue(data: CommercialDocument, path: HeaderPath): string | null {
 	const value = path.split('.').reduce<unknown>((node, name) => (isRecord(node) ? node[name] : undefined), data);
 	return typeof value === 'string' ? value : null;
 }

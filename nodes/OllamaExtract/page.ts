@@ -7,23 +7,9 @@ import { labelAt, type Label } from './labels';
 import type { Cell, Row } from './layout';
 import { datesIn, readCurrency, readDate } from './numbers';
 import { isFrenchCompanyNumber, isFrenchVatNumber, readParties } from './parties';
-import type { DocumentLine } from './result';
+import type { DocumentLine, HeaderPath } from './result';
 import { adjustmentOf, readTables, type Adjustment, type LineFigures, type TableLine } from './table';
 import { readTotals } from './totals';
-
-export type HeaderPath =
-	| 'number'
-	| 'date'
-	| 'validUntil'
-	| 'currency'
-	| 'seller.name'
-	| 'seller.vat'
-	| 'seller.siret'
-	| 'buyer.name'
-	| 'buyer.email'
-	| 'totals.net'
-	| 'totals.tax'
-	| 'totals.gross';
 
 export type DocumentKind = 'devis' | 'invoice';
 

@@ -13,8 +13,8 @@ import {
 	type PageIndex,
 	type Span,
 } from './pageIndex';
-import type { DocumentLine } from './result';
-import type { HeaderFieldPath, ValueKind } from './schema';
+import type { DocumentLine, HeaderPath } from './result';
+import type { ValueKind } from './schema';
 
 /** A value as the document prints it (number and date normalised), and where. */
 export interface Proven {
@@ -39,7 +39,7 @@ export interface Parties {
  */
 export function proveHeader(
 	index: PageIndex,
-	path: HeaderFieldPath,
+	path: HeaderPath,
 	printed: string,
 	kind: ValueKind,
 	parties: Parties = {},
@@ -253,7 +253,7 @@ const dateWords = {
 	other: /livraison|d[ée]but|fin\b|naissance|lieferdatum|leistung|delivery|commande/i,
 };
 const nothing = /(?!)/;
-const labels: Readonly<Record<HeaderFieldPath, { own: RegExp; rival: RegExp }>> = {
+const labels: Readonly<Record<HeaderPath, { own: RegExp; rival: RegExp }>> = {
 	number: {
 		own: /n[°ºo]|num[ée]ro|r[ée]f|devis|facture|avoir|nummer|number|invoice|quote/i,
 		rival: /siret|siren|tva|client|commande|t[ée]l|iban|kunden/i,
@@ -313,7 +313,7 @@ function column(index: PageIndex, match: Match): Array<{ above: IndexedCell; row
  * A total stands beside its label, a name by itself or at the head of an address. Within a sentence either may be
  * anything, an order to the model included.
  */
-function inProse(index: PageIndex, { row, cell, from, to }: Match, path: HeaderFieldPath): boolean {
+function inProse(index: PageIndex, { row, cell, from, to }: Match, path: HeaderPath): boolean {
 	const sentence = index.rows[row]!.cells[cell]!.cell.words.length - (to - from) > 8;
 	return sentence && (path.startsWith('totals.') || (path.endsWith('.name') && from > 0));
 }
@@ -336,7 +336,7 @@ function ofOneRate({ rows }: PageIndex, { row }: Match): boolean {
 }
 
 /** Whether the nearest name above, in the same block of text, is the other party's. */
-function underOther(index: PageIndex, match: Match, path: HeaderFieldPath, { seller, buyer }: Parties): boolean {
+function underOther(index: PageIndex, match: Match, path: HeaderPath, { seller, buyer }: Parties): boolean {
 	const [own, other] =
 		path === 'seller.vat' || path === 'seller.siret' ? [seller, buyer] : path === 'buyer.email' ? [buyer, seller] : [];
 	if (other === undefined) return false;

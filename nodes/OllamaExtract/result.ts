@@ -27,7 +27,7 @@ export type CheckRule = 'line-total' | 'lines-sum' | 'tax-rate' | 'tax-sum' | 'g
 /** One verification, in decimals. `ok` is false when printed and expected differ by more than rounding allows. */
 export interface Check {
 	readonly rule: CheckRule;
-	/** The field the check is about. */
+	/** The field the check is about; `taxes.0.base` and `taxes.0.amount` are a row of the printed tax table, no field. */
 	readonly path: string;
 	readonly printed: string;
 	readonly expected: string;
@@ -58,6 +58,7 @@ export interface Reason {
 		| 'schema';
 	/** What is wrong and what a person can do about it. */
 	readonly message: string;
+	/** A field, or a line as a whole; absent where the reason is about no single one. */
 	readonly path?: string;
 }
 
@@ -83,6 +84,16 @@ export interface CommercialDocument {
 	lines: DocumentLine[];
 	totals: { net: string | null; tax: string | null; gross: string | null };
 }
+
+/** A field of the two built-in schemas outside their lines. */
+export type HeaderPath =
+	| 'number'
+	| 'date'
+	| 'validUntil'
+	| 'currency'
+	| `seller.${keyof CommercialDocument['seller']}`
+	| `buyer.${keyof CommercialDocument['buyer']}`
+	| `totals.${keyof CommercialDocument['totals']}`;
 
 export type ChatMessage = { role: 'system' | 'user' | 'assistant'; content: string; images?: Uint8Array[] };
 

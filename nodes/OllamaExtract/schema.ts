@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
 import { complain, type Judged } from '../shared/reply';
-import type { CommercialDocument, DocumentLine } from './result';
+import type { CommercialDocument, DocumentLine, HeaderPath } from './result';
 
 /** How a value is compared with the page: as words, as a code whose spacing is free, by its number or by its date. */
 export type ValueKind = 'text' | 'identifier' | 'number' | 'date' | 'currency';
 
 /** A field outside the lines. `key` is what the model is asked for: short, since every key costs tokens. */
 export interface HeaderField {
-	readonly path: HeaderFieldPath;
+	readonly path: HeaderPath;
 	readonly key: string;
 	readonly kind: ValueKind;
 	/** Its name in a message to a person. */
@@ -17,15 +17,6 @@ export interface HeaderField {
 	/** Without it the verdict is never complete, and the model is asked for it. Others are only asked along. */
 	readonly required: boolean;
 }
-
-export type HeaderFieldPath =
-	| 'number'
-	| 'date'
-	| 'validUntil'
-	| 'currency'
-	| `seller.${keyof CommercialDocument['seller']}`
-	| `buyer.${keyof CommercialDocument['buyer']}`
-	| `totals.${keyof CommercialDocument['totals']}`;
 
 export const headerFields: readonly HeaderField[] = [
 	{ path: 'number', key: 'number', kind: 'text', label: 'document number', required: true },
@@ -55,7 +46,7 @@ export const lineFields: ReadonlyArray<{ name: keyof DocumentLine; key: string; 
 
 /** What the model answers, as it is printed: header values by path, and lines. */
 export interface ModelAnswer {
-	readonly header: ReadonlyMap<HeaderFieldPath, string>;
+	readonly header: ReadonlyMap<HeaderPath, string>;
 	readonly lines: ReadonlyArray<Partial<Record<keyof DocumentLine, string>>>;
 }
 
@@ -67,7 +58,7 @@ export interface Question<Answer> {
 }
 
 /** The question for the missing fields of a built-in schema, and for no others. */
-export function questionFor(paths: readonly HeaderFieldPath[], withLines: boolean): Question<ModelAnswer> {
+export function questionFor(paths: readonly HeaderPath[], withLines: boolean): Question<ModelAnswer> {
 	const asked = headerFields.filter(({ path }) => paths.includes(path));
 	const printed = z.union([z.string(), z.number().transform(String)]).nullish();
 	const line = z.object(Object.fromEntries(lineFields.map(({ key }) => [key, printed])));

@@ -1,10 +1,10 @@
 import Big from 'big.js';
 import { checkDocument, figuresOf } from '../../../nodes/OllamaExtract/checks';
 import { rowsOf, type Row } from '../../../nodes/OllamaExtract/layout';
-import { readFields, type DocumentKind, type HeaderPath, type PageReading } from '../../../nodes/OllamaExtract/page';
+import { readFields, type DocumentKind, type PageReading } from '../../../nodes/OllamaExtract/page';
 import { isFrenchCompanyNumber, isFrenchVatNumber } from '../../../nodes/OllamaExtract/parties';
 import { readPdf } from '../../../nodes/OllamaExtract/pdf';
-import type { CommercialDocument } from '../../../nodes/OllamaExtract/result';
+import type { CommercialDocument, HeaderPath } from '../../../nodes/OllamaExtract/result';
 import { rowsOfText } from '../../../nodes/OllamaExtract/text';
 import { families, makeDocument, makeTextDevis } from '../../support/documents';
 
