@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { LocalAiError } from '../nodes/shared/errors.ts';
 import { lock } from './lock.mts';
 
@@ -19,21 +20,39 @@ const topLevelPackages = 1417;
 
 /**
  * The folder whose node_modules hold n8n, installed from npm when it is not there yet. An installation that was cut
- * short is taken up again; the marker that saves the check is written only once every package is in place.
+ * short is taken up again, one that another process is at is waited for; the marker that saves the check is written only once every package is in place.
  */
 export async function installN8n(cache: string, watch: InstallWatch): Promise<string> {
-	const folder = join(cache, `n8n-${n8nVersion}`);
+	const folder = n8nFolder(cache);
 	const marker = join(folder, '.complete');
 	if (existsSync(marker)) return folder;
 	mkdirSync(folder, { recursive: true });
-	const release = await lock(folder, 'An installation of n8n');
+	const release = await turn(folder, watch);
 	try {
+		if (existsSync(marker)) return folder;
 		if (!isComplete(folder)) await install(folder, watch);
 		writeFileSync(marker, `${n8nVersion}\n`);
 	} finally {
 		await release();
 	}
 	return folder;
+}
+
+/** The folder below `cache` that holds this version of n8n once it is installed. */
+export function n8nFolder(cache: string): string {
+	return join(cache, `n8n-${n8nVersion}`);
+}
+
+async function turn(folder: string, { say, signal }: InstallWatch): Promise<() => Promise<void>> {
+	for (let told = false; ; told = true) {
+		try {
+			return await lock(folder, 'An installation of n8n');
+		} catch (error) {
+			if (!(error instanceof LocalAiError) || error.code !== 'refused') throw error;
+			if (!told) say(`${error.message} Waiting for it`);
+			await wait(500, undefined, { signal });
+		}
+	}
 }
 
 async function install(folder: string, { say, signal }: InstallWatch): Promise<void> {

@@ -1,5 +1,4 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type {
@@ -11,6 +10,8 @@ import type {
 
 import { description as ollamaExtract } from '../../nodes/OllamaExtract/description';
 import { shippedCredentials } from '../../stack/credentials.mts';
+import { installN8n, n8nVersion } from '../../stack/n8nInstall.mts';
+import { readSettings } from '../../stack/settings.mts';
 
 interface ShippedNode {
 	id: string;
@@ -38,14 +39,15 @@ const shipped = globSync('*.json', { cwd: folder })
 	.map((file): [string, Shipped] => [file, JSON.parse(readFileSync(join(folder, file), 'utf8')) as Shipped]);
 const ourTypes: Record<string, INodeTypeDescription> = { 'n8n-nodes-aurastack.ollamaExtract': ollamaExtract };
 
-const n8nVersion = '2.41.1';
-const base = join(
-	process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
-	'aurastack',
-	`n8n-${n8nVersion}`,
-	'node_modules',
-	'n8n-nodes-base',
-);
+let n8n: string;
+beforeAll(async () => {
+	const { cache } = readSettings(process.env);
+	// Several tests may need it at once on a clean machine: one installs, the others wait for it.
+	n8n = await installN8n(cache, {
+		say: (line) => process.stderr.write(`${line}\n`),
+		signal: AbortSignal.timeout(900_000),
+	});
+}, 900_000);
 
 test('there is a workflow to ship', () => {
 	expect(shipped.map(([file]) => file)).toContain('extraction-devis.json');
@@ -133,9 +135,9 @@ describe.each(shipped)('%s', (_, workflow) => {
 	);
 
 	const builtIn = workflow.nodes.filter(({ type }) => type.startsWith('n8n-nodes-base.'));
-	const describeBase = existsSync(base) ? test : test.skip;
-	describeBase(`its built-in nodes exist in n8n ${n8nVersion} in these versions`, () => {
-		const known = JSON.parse(readFileSync(join(base, 'dist', 'types', 'nodes.json'), 'utf8')) as Array<{
+	test(`its built-in nodes exist in n8n ${n8nVersion} in these versions`, () => {
+		const typesFile = join(n8n, 'node_modules', 'n8n-nodes-base', 'dist', 'types', 'nodes.json');
+		const known = JSON.parse(readFileSync(typesFile, 'utf8')) as Array<{
 			name: string;
 			version: number | number[];
 		}>;
