@@ -25,6 +25,8 @@ import { modelsOf, readWorkflows, webhooksOf } from './workflows.mts';
 /** A stack that is up. */
 export interface Stack {
 	readonly facts: Facts;
+	/** Where the facts stand for other programs. */
+	readonly stackFile: string;
 	/** The names of the shipped workflows, by id. */
 	readonly workflowNames: Readonly<Record<string, string>>;
 	/** The owner's password when this start made it. */
@@ -82,7 +84,7 @@ export async function bringUp(settings: Settings, watch: Watch): Promise<Stack> 
 		watch.signal.throwIfAborted();
 		ready = facts;
 		announce();
-		return { facts: { ...facts, processes: processes.list() }, ...rest, stop };
+		return { facts: { ...facts, processes: processes.list() }, stackFile: state.stackFile, ...rest, stop };
 	} catch (error) {
 		await stop();
 		throw error;

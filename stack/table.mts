@@ -1,9 +1,8 @@
 import { hostname, userInfo } from 'node:os';
-import type { Facts } from './facts.mts';
 import type { Stack } from './stack.mts';
 
 /** What a person needs to know once the stack is ready; the password is shown only by the start that made it. */
-export function closingTable({ facts, workflowNames, newPassword }: Omit<Stack, 'stop'>): string {
+export function closingTable({ facts, stackFile, workflowNames, newPassword }: Omit<Stack, 'stop'>): string {
 	const { port } = new URL(facts.editorUrl);
 	const { ollama } = facts.services;
 	const rows: [string, string][] = [
@@ -17,7 +16,7 @@ export function closingTable({ facts, workflowNames, newPassword }: Omit<Stack, 
 			`ssh -L ${port}:127.0.0.1:${port} ${userInfo().username}@${hostname()}  then open ${facts.editorUrl}`,
 		],
 		['Drop PDFs into', facts.folders.devis],
-		['Database', `psql "$(node -p 'require("${stackFile(facts)}").databaseUrl')"`],
+		['Database', `psql "$(node -p 'require("${stackFile}").databaseUrl')"`],
 		...Object.entries(facts.webhooks).flatMap(([id, webhooks]) =>
 			webhooks.map(({ method, url, header }): [string, string] => [
 				`Call ${workflowNames[id] ?? id}`,
@@ -33,8 +32,4 @@ export function closingTable({ facts, workflowNames, newPassword }: Omit<Stack, 
 	];
 	const width = Math.max(...rows.map(([name]) => name.length));
 	return rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`).join('\n');
-}
-
-function stackFile({ apiKeyFile }: Facts): string {
-	return apiKeyFile.replace(/secrets\/[^/]+$/, 'stack.json');
 }

@@ -3,12 +3,13 @@
 // that keeps the messages. Both sides are counted with cl100k_base, the tokenizer that Qwen 2.5's derives from.
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { getEncoding } from 'js-tiktoken';
 import type * as Labels from '../../nodes/OllamaExtract/labels.ts';
 import type * as PdfPool from '../../nodes/OllamaExtract/pdfPool.ts';
 import type { Chat, ExtractOptions, Source } from '../../nodes/OllamaExtract/result.ts';
+import { n8nFolder, n8nVersion } from '../../stack/n8nInstall.mts';
+import { readSettings } from '../../stack/settings.mts';
 import { oneOfEach } from '../support/documents.ts';
 
 interface Sample {
@@ -23,7 +24,7 @@ export async function measure(): Promise<{ title: string; rows: Array<Record<str
 	if (n8n === null) {
 		return {
 			title,
-			rows: [{ document: 'not measured: n8n 2.41.1 is not installed; run "npm start" once', n8n: '', ours: '' }],
+			rows: [{ document: `not measured: n8n ${n8nVersion} is not installed; run "npm start" once`, n8n: '', ours: '' }],
 		};
 	}
 	const { extract } = (await import('../../dist/nodes/OllamaExtract/extract.js')) as {
@@ -150,12 +151,7 @@ interface N8n {
 }
 
 function n8nModules(): N8n | null {
-	const root = join(
-		process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
-		'aurastack',
-		'n8n-2.41.1',
-		'node_modules',
-	);
+	const root = join(n8nFolder(readSettings(process.env).cache), 'node_modules');
 	if (!existsSync(root)) return null;
 	const require = createRequire(join(root, '@n8n', 'n8n-nodes-langchain', 'package.json'));
 	return {

@@ -38,7 +38,7 @@ const facts: Facts = {
 	},
 	processes: [],
 };
-const stack = { facts, workflowNames: { w1: 'Ask' } };
+const stack = { facts, stackFile: '/h/stack.json', workflowNames: { w1: 'Ask' } };
 
 test('the table gives the editor, the tunnel, the folder, the webhook and what is missing', () => {
 	const table = closingTable(stack);
@@ -46,6 +46,7 @@ test('the table gives the editor, the tunnel, the folder, the webhook and what i
 		'http://127.0.0.1:5678',
 		'ssh -L 5678:127.0.0.1:5678',
 		'/h/files/devis',
+		'require("/h/stack.json").databaseUrl',
 		'curl -X POST -H "X-AuraStack-Token: $(cat \'/h/secrets/webhook-token\')" http://127.0.0.1:5678/webhook/ask',
 		'ollama pull qwen:3b',
 	]) {
