@@ -235,7 +235,8 @@ describe('the schema', () => {
 	const parts: Record<string, string> = {
 		'devis without an id': 'CREATE TABLE devis (numero text, client_nom text)',
 		'devis with no more than an id': 'CREATE TABLE devis (id uuid)',
-		'devis with ids made by hand': 'CREATE TABLE devis (id integer, numero text); INSERT INTO devis VALUES (41), (NULL)',
+		'devis with ids made by hand':
+			'CREATE TABLE devis (id integer, numero text); INSERT INTO devis VALUES (41), (NULL)',
 		'devis with ids of text': 'CREATE TABLE devis (id text, numero text)',
 		'devis with one id twice': 'CREATE TABLE devis (id bigint, numero text); INSERT INTO devis VALUES (7), (7)',
 		'devis_items alone': 'CREATE TABLE devis_items (description text)',
