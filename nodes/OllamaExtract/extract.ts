@@ -474,10 +474,16 @@ function failures(checks: readonly Check[]): Reason[] {
 					? { code: 'xml-differs-from-page', message: `${path}: ${detail}. Ask the sender which one holds.`, path }
 					: {
 							code: 'arithmetic',
-							message: `${path} is printed as ${printed}, but ${detail} (expected ${expected}). Check it with the sender.`,
-							path,
+							message: `${inTaxTable(path) ?? path} is printed as ${printed}, but ${detail} (expected ${expected}). Check it with the sender.`,
+							...(inTaxTable(path) === null ? { path } : {}),
 						},
 		);
+}
+
+/** The words for a check of the printed tax table, whose rows are no fields; null for any other. */
+function inTaxTable(path: string): string | null {
+	const [, row, column] = /^taxes\.(\d+)\.(base|amount)$/.exec(path) ?? [];
+	return row === undefined ? null : `The ${column} in row ${Number(row) + 1} of the tax table`;
 }
 
 /** A later piece of a long document can prove what an earlier one could not; a period stands for the end it leads to. */

@@ -699,3 +699,23 @@ describe('the e-invoices of the corpus', () => {
 		},
 	);
 });
+
+test('a reason names a field of the data, or none: a row of the tax table is told in words', async () => {
+	const text = `${devis.split('Total HT      1')[0]}
+Taux     Base HT     Montant TVA
+20 %     900,00      190,00
+10 %     210,00      21,00
+
+Total HT      1 110,00 €
+TVA           211,00 €
+Total TTC     1 321,00 €
+`;
+	const { reasons, fields, checks } = await extract({ text }, { schema: 'invoice', engine: 'without-model' });
+	expect(checks.filter(({ ok }) => !ok).map(({ path }) => path)).toContain('taxes.0.amount');
+	const told = reasons.filter(({ code }) => code === 'arithmetic');
+	expect(told.map(({ message }) => message)).toContainEqual(
+		expect.stringMatching(/^The amount in row 1 of the tax table is printed as 190\.00, but /),
+	);
+	const paths = new Set(fields.map(({ path }) => path));
+	expect(told.filter(({ path }) => path !== undefined && !paths.has(path))).toEqual([]);
+});
