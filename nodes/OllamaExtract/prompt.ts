@@ -3,11 +3,9 @@ import type { ChatMessage } from './result';
 import type { Question } from './schema';
 import type { PromptRow } from './telling';
 
-/** A part of the document that fits one call; `headings` are the column titles repeated from an earlier part. */
+/** A part of the document that fits one call. */
 export interface Piece {
 	readonly text: string;
-	readonly firstPage: number;
-	readonly lastPage: number;
 }
 
 export interface PieceLimits {
@@ -27,6 +25,7 @@ export function piecesOf(rows: readonly PromptRow[], limits: PieceLimits): Piece
 	const lines = rows.map((row) => ({ row, text: row.cells.join('|'), amounts: row.amounts }));
 	const pieces: Piece[] = [];
 	let headings = '';
+	let headingsCost = limits.count(headings);
 	let current: typeof lines = [];
 	let tokens = 0;
 	let amountRows = 0;
@@ -36,8 +35,6 @@ export function piecesOf(rows: readonly PromptRow[], limits: PieceLimits): Piece
 			text: [...(pieces.length > 0 && headings !== '' ? [headings] : []), ...current.map(({ text }) => text)].join(
 				'\n',
 			),
-			firstPage: current[0]!.row.page,
-			lastPage: current.at(-1)!.row.page,
 		});
 		current = [];
 		tokens = 0;
@@ -45,7 +42,7 @@ export function piecesOf(rows: readonly PromptRow[], limits: PieceLimits): Piece
 	};
 	for (const line of lines) {
 		const cost = limits.count(line.text) + 1;
-		const room = limits.maxTokens - limits.count(headings);
+		const room = limits.maxTokens - headingsCost;
 		if (cost > room) {
 			throw new LocalAiError(
 				'invalid-input',
@@ -59,7 +56,10 @@ export function piecesOf(rows: readonly PromptRow[], limits: PieceLimits): Piece
 		current.push(line);
 		tokens += cost;
 		if (line.amounts) amountRows++;
-		if (headings === '' && isHeadings(line.row)) headings = line.text;
+		if (headings === '' && isHeadings(line.row)) {
+			headings = line.text;
+			headingsCost = limits.count(headings);
+		}
 	}
 	close();
 	return pieces;

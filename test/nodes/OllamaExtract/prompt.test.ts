@@ -14,7 +14,7 @@ const everything = questionFor(
 test('a short document is one piece: cells parted by a bar, blanks and rulings squeezed', () => {
 	const rows = wholeRows(rowsOfText('Devis   n° 7\n\n------------------------\nPorte    2     450,00\n'));
 	expect(piecesOf(rows, { maxTokens: 1000, maxAmountRows: 50, count: estimateTokens })).toEqual([
-		{ text: 'Devis|n° 7\n--\nPorte|2|450,00', firstPage: 1, lastPage: 1 },
+		{ text: 'Devis|n° 7\n--\nPorte|2|450,00' },
 	]);
 });
 
