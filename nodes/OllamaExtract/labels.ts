@@ -150,6 +150,10 @@ const document = `(?:${offer}|${bill})`;
 const title = new RegExp(`^${document}(?![\\p{L}])`, 'u');
 const issue = "(?:facturation|emission|edition|creation|etablissement|redaction|document|piece|l'offre|offre)";
 
+// `Remise en état`, `Remise des clés` are works; `Remise de 10 %`, `Remise de fin d'année` are discounts.
+const notHandedOver =
+	"(?! (?:(?:en|a|aux?|sous|hors|dans|entre|des?|du)(?![\\p{L}])|d')(?! ?(?:la |l')?(?:\\d|fin|fidelite|bienvenue|lancement|volume|quantite|comptant|commande)))";
+
 const sources: ReadonlyArray<readonly [Label, string]> = [
 	['number', `(?:votre |notre )?${document}${no}`],
 	['number', `${no} ?(?:de |du |d'|de la |of )?(?:${document}|document|piece)`],
@@ -259,7 +263,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'adjustment',
-		'(?:remise|rabais|ristourne|escompte|frais de (?:port|livraison|transport|dossier)|port et emballage|eco-?(?:participation|contribution))\\b.*|charge ?: ?.*',
+		`(?:remise${notHandedOver}|rabais|ristourne|escompte|frais de (?:port|livraison|transport|dossier)|port et emballage|eco-?(?:participation|contribution))\\b.*|charge ?: ?.*`,
 	],
 	[
 		'adjustment',

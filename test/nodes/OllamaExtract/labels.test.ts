@@ -75,3 +75,20 @@ test('folding moves no character', () => {
 		),
 	);
 });
+
+test.each([
+	'Remise en état du chantier',
+	'Remise à niveau',
+	'Remise des clés',
+	'Remise aux normes',
+	'Remise d’ouvrages',
+])('%s is no discount', (text) => expect(labelAt(text)).toBeNull());
+
+test.each([
+	'Remise',
+	'Remise 10 %',
+	'Remise de 10 %',
+	'Remise de fin d’année',
+	'Remise commerciale',
+	'Remise sur pose',
+])('%s is a discount', (text) => expect(labelAt(text)?.label).toBe('adjustment'));

@@ -160,3 +160,14 @@ test('a quantity under the head of the units is one, with its unit', () => {
 	);
 	expect([lines[0]?.values.quantity?.value, lines[0]?.values.unit?.value]).toEqual(['16.00', 'h']);
 });
+
+test('works that begin like a discount are lines', () => {
+	const { lines, adjustments } = tablesOf(
+		'Désignation                    Total HT\nPose de bardage                400,00\nRemise en état du chantier     210,00\nRemise de 10 %                 -61,00',
+	);
+	expect(lines.map(({ values }) => [values.description?.value, values.total?.value])).toEqual([
+		['Pose de bardage', '400.00'],
+		['Remise en état du chantier', '210.00'],
+	]);
+	expect(adjustments.map(({ found }) => found.value)).toEqual(['-61.00']);
+});
