@@ -53,6 +53,8 @@ const wornMiB = 230;
 /** V8 would collect its old space several times a second, from 35 MiB on. With more than 64 a process is soon worn. */
 const heap = ['--max-old-space-size=224', '--initial-old-space-size=64', '--max-semi-space-size=16'];
 const mebibyte = 1024 * 1024;
+/** Signals that a process raises itself, at the end of its heap or stack. Any other one was sent by somebody else. */
+const ownDeaths: ReadonlySet<NodeJS.Signals> = new Set(['SIGABRT', 'SIGTRAP', 'SIGILL', 'SIGSEGV', 'SIGBUS']);
 
 interface Reader {
 	readonly process: ChildProcess;
@@ -65,32 +67,43 @@ let busy = 0;
 
 /**
  * The rows of every page and what else `readPdf` gives, read in a process of its own that is killed when it takes too long, swells, or
- * `signal` aborts. Rejects with LocalAiError: what `readPdf` rejects with, `timeout`, or `cancelled`.
+ * `signal` aborts; killed by another program, it is started once more. Rejects with LocalAiError: what `readPdf` rejects
+ * with, `timeout`, `cancelled`, `overloaded` when it was killed twice, or `configuration` when Node is too old.
  */
 export async function readPdfInProcess(
 	bytes: Uint8Array,
 	options: { readonly password?: string; readonly maxPages?: number } & ReadLimits = {},
 	signal?: AbortSignal,
 ): Promise<PdfReading> {
+	const old = whyTooOld(process.versions.node);
+	if (old !== null) throw old;
 	await turn(signal);
 	const start = performance.now();
 	try {
 		const used = idle.pop();
-		if (used === undefined) return await readWith(startReader(), bytes, options, signal);
 		try {
-			return await readWith(used, bytes, options, signal);
+			return await readWith(used ?? startReader(), bytes, options, signal);
 		} catch (error) {
-			if (!(error instanceof SwollenError)) throw error;
-			// Earlier documents may have left too little room: a new process decides.
+			// Earlier documents may have left too little room, or another program has killed it: a new process decides.
+			const again = error instanceof KilledError || (error instanceof SwollenError && used !== undefined);
+			if (!again) throw error;
 			const timeoutMs = Math.max((options.timeoutMs ?? defaultTimeoutMs) - (performance.now() - start), 1);
 			return await readWith(startReader(), bytes, { ...options, timeoutMs }, signal);
 		}
 	} catch (error) {
-		throw error instanceof SwollenError ? error.cause : error;
+		throw error instanceof SwollenError || error instanceof KilledError ? error.cause : error;
 	} finally {
-		busy--;
-		waiting.shift()?.();
+		passTurn();
 	}
+}
+
+/** The error for a version of Node (`22.12.0`) that pdf.js does not run on; null for one that it does. */
+export function whyTooOld(version: string): LocalAiError | null {
+	const [major = 0, minor = 0] = version.split('.').map(Number);
+	if (major > 22 || (major === 22 && minor >= 13)) return null;
+	return new LocalAiError('configuration', `Node ${version} is too old to read a PDF: 22.13 or later is needed.`, {
+		hint: 'Run n8n on Node 24.',
+	});
 }
 
 /** One document in one process, which rests afterwards or, when anything but a plain answer came of it, is killed. */
@@ -134,23 +147,38 @@ class SwollenError extends Error {
 	}
 }
 
+/** The process was ended by another program, most likely for want of memory; the cause is what the caller is told. */
+class KilledError extends Error {
+	constructor(override readonly cause: LocalAiError) {
+		super(cause.message);
+	}
+}
+
 async function turn(signal: AbortSignal | undefined): Promise<void> {
 	if (signal?.aborted) throw cancelled();
-	while (busy >= poolSize) {
-		await new Promise<void>((resolve, reject) => {
-			const give = () => {
-				signal?.removeEventListener('abort', leave);
-				resolve();
-			};
-			const leave = () => {
-				waiting.splice(waiting.indexOf(give), 1);
-				reject(cancelled());
-			};
-			waiting.push(give);
-			signal?.addEventListener('abort', leave, { once: true });
-		});
+	if (busy < poolSize) {
+		busy++;
+		return;
 	}
-	busy++;
+	await new Promise<void>((resolve, reject) => {
+		const give = () => {
+			signal?.removeEventListener('abort', leave);
+			resolve();
+		};
+		const leave = () => {
+			waiting.splice(waiting.indexOf(give), 1);
+			reject(cancelled());
+		};
+		waiting.push(give);
+		signal?.addEventListener('abort', leave, { once: true });
+	});
+}
+
+/** Hands the place over to who waits longest: it never stands open for a newcomer while somebody waits. */
+function passTurn(): void {
+	const next = waiting.shift();
+	if (next === undefined) busy--;
+	else next();
 }
 
 function startReader(): Reader {
@@ -220,12 +248,19 @@ function converse(
 					answer satisfies never;
 			}
 		};
-		const onExit = (code: number | null, killedBy: string | null) =>
+		const onExit = (code: number | null, killedBy: NodeJS.Signals | null) => {
+			if (killedBy !== null && !ownDeaths.has(killedBy)) {
+				const error = new LocalAiError('overloaded', `The process that read the PDF was killed (${killedBy}).`, {
+					hint: 'The machine ran short of memory, most likely: try again, or give it more.',
+				});
+				return fail(new KilledError(error));
+			}
 			fail(
 				new LocalAiError('invalid-input', `The process that read the PDF ended (${killedBy ?? `exit code ${code}`}).`, {
 					hint: 'The file is damaged or needs more memory than allowed; ask its sender for it again, or raise the limit.',
 				}),
 			);
+		};
 		const onAbort = () => fail(cancelled());
 		const deadline = setTimeout(
 			() =>

@@ -19,7 +19,7 @@ import { transformFileSync } from '@swc/core';
 import { PDFDocument } from 'pdf-lib';
 
 import { extract } from '../../../nodes/OllamaExtract/extract';
-import { closeIdleReaders, readPdfInProcess } from '../../../nodes/OllamaExtract/pdfPool';
+import { closeIdleReaders, readPdfInProcess, whyTooOld } from '../../../nodes/OllamaExtract/pdfPool';
 
 const root = join(__dirname, '..', '..', '..');
 const nasty = join(root, '..', 'shared', 'corpus', 'pdf', 'nasty');
@@ -76,6 +76,51 @@ test('more documents than processes wait for their turn, and one of them can lea
 	await expect(leaving).rejects.toMatchObject({ code: 'cancelled' });
 	const read = await Promise.all(readings);
 	expect(read.map(({ rows }) => rows[0]!.cells[0]!.text)).toEqual(names);
+});
+
+const withProc = process.platform === 'linux' ? test : test.skip;
+
+withProc('a process that another program kills is started once more, and the file is not blamed', async () => {
+	const known = withoutIdleReaders();
+	const reading = readPdfInProcess(await pageWith('devis'), patient);
+	process.kill(await newReader(known), 'SIGKILL');
+	await expect(reading).resolves.toMatchObject({ pagesRead: 1 });
+});
+
+withProc('killed a second time the reading is put off: overloaded, not invalid', async () => {
+	const known = withoutIdleReaders();
+	const reading = readPdfInProcess(slowPdf(), patient);
+	const outcome = expect(reading).rejects.toMatchObject({
+		code: 'overloaded',
+		message: expect.stringMatching(/SIGKILL/),
+	});
+	const first = await newReader(known);
+	process.kill(first, 'SIGKILL');
+	process.kill(await newReader([...known, first]), 'SIGKILL');
+	await outcome;
+});
+
+withProc('the end of its own heap or stack is the fault of the file', async () => {
+	const known = withoutIdleReaders();
+	const reading = readPdfInProcess(slowPdf(), patient);
+	const outcome = expect(reading).rejects.toMatchObject({ code: 'invalid-input' });
+	process.kill(await newReader(known), 'SIGABRT');
+	await outcome;
+});
+
+test('who waits longest is next, before anybody who comes later', async () => {
+	const order: string[] = [];
+	const bytes = await pageWith('devis');
+	const read = async (name: string) => readPdfInProcess(bytes, patient).then(() => order.push(name));
+	const first = read('first').then(() => read('newcomer'));
+	await Promise.all([first, read('second'), read('third'), read('fourth')]);
+	expect(order.indexOf('newcomer')).toBe(4);
+});
+
+test.each(['20.20.2', '22.12.0', '24.1.0', '22.13.0'])('Node %s is told whether it is too old', (version) => {
+	const tooOld = whyTooOld(version);
+	if (version.startsWith('24') || version === '22.13.0') expect(tooOld).toBeNull();
+	else expect(tooOld).toMatchObject({ code: 'configuration', message: expect.stringContaining(version) });
 });
 
 describe('a page that was not read among good ones', () => {
@@ -184,10 +229,7 @@ describe('measured from outside', () => {
 
 	onLinux('a host never has more than two of these processes, however much there is to read', async () => {
 		const counts: number[] = [];
-		const count = () => {
-			const readers = childrenOf(process.pid).filter((pid) => procFile(`${pid}/cmdline`).includes('pdfProcess'));
-			counts.push(readers.length);
-		};
+		const count = () => void counts.push(readersNow().length);
 		const bytes = await pageWith('devis');
 		await Promise.all(Array.from({ length: 6 }, async () => readPdfInProcess(bytes, patient).finally(count)));
 		expect(Math.max(...counts)).toBe(2);
@@ -266,6 +308,25 @@ function childrenOf(pid: number): number[] {
 		.split(' ')
 		.filter((id) => id.trim() !== '')
 		.map(Number);
+}
+
+function readersNow(): number[] {
+	return childrenOf(process.pid).filter((pid) => procFile(`${pid}/cmdline`).includes('pdfProcess'));
+}
+
+/** Ends the readers that wait for work; gives those that may still be on their way out. */
+function withoutIdleReaders(): number[] {
+	closeIdleReaders();
+	return readersNow();
+}
+
+/** The reading process that this one has started beside those that were known. */
+async function newReader(known: readonly number[]): Promise<number> {
+	for (;;) {
+		const found = readersNow().find((pid) => !known.includes(pid));
+		if (found !== undefined) return found;
+		await new Promise((resolve) => setImmediate(resolve));
+	}
 }
 
 function procFile(name: string): string {
