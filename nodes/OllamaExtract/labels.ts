@@ -145,14 +145,17 @@ const offer =
 	'(?:devis(?: (?:gratuit|estimatif|quantitatif|descriptif|detaille|rectificatif|modificatif))*|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
 const bill =
 	"(?:facture(?: d'acompte| de situation| proforma| de solde)?|avoir|note d'honoraires|note de credit|tax invoice|invoice|credit note|credit memo" +
-	'|(?:\\p{L}+)?rechnung(?: bau)?(?: \\(\\d+\\))?|gutschrift(?: \\(\\d+\\))?)';
-const document = `(?:${offer}|${bill})`;
+	'|(?:\\p{L}+)?rechnung|gutschrift)';
+// Behind the name may stand its code of UNTDID 1001, also after a word for its branch: `Rechnung Bau (875)`.
+const document = `(?:${offer}|${bill})(?:(?: \\p{L}+)? \\(\\d{3}\\))?`;
 const title = new RegExp(`^${document}(?![\\p{L}])`, 'u');
 const issue = "(?:facturation|emission|edition|creation|etablissement|redaction|document|piece|l'offre|offre)";
 
 // `Remise en état`, `Remise des clés` are works; `Remise de 10 %`, `Remise de fin d'année` are discounts.
 const notHandedOver =
 	"(?! (?:(?:en|a|aux?|sous|hors|dans|entre|des?|du)(?![\\p{L}])|d')(?! ?(?:la |l')?(?:\\d|fin|fidelite|bienvenue|lancement|volume|quantite|comptant|commande)))";
+
+const buyer = '(?:kaufer|leistungsempfanger|rechnungsempfanger|rechnungsadresse|kunde|auftraggeber|empfanger)';
 
 const sources: ReadonlyArray<readonly [Label, string]> = [
 	['number', `(?:votre |notre )?${document}${no}`],
@@ -286,10 +289,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 		'buyer',
 		"(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit|a(?= ?:)|pour)",
 	],
-	[
-		'buyer',
-		'(?:kaufer/leistungsempfanger|kaufer|leistungsempfanger|rechnungsempfanger|rechnungsadresse|kunde|auftraggeber|empfanger|rechnung an|angebot fur)',
-	],
+	['buyer', `${buyer}(?: ?/ ?${buyer})?|(?:rechnung an|angebot fur)`],
 	[
 		'buyer',
 		'(?:bill(?:ed)? to|invoice to|billing address|customer|sold to|buyer|prepared for|quotation for|client name|client|to|attn|quote (?:to|for))',
@@ -304,7 +304,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'other-party',
-		'(?:abweichender warenempfanger|warenempfanger|lieferadresse|lieferanschrift|zahlungsempfanger|bankverbindung|bemerkungen|positionsdaten)',
+		'(?:(?:abweichende[rs]? )?(?:warenempfanger|lieferadresse|lieferanschrift|zahlungsempfanger)|bankverbindung|bemerkungen)',
 	],
 	[
 		'other-party',

@@ -187,7 +187,7 @@ const postcode =
 const street =
 	/^\d+(?: ?(?:bis|ter))?[ ,]|(?:^|\s)(?:rue|avenue|av\.|bd|boulevard|chemin|allees?|place|impasse|route|quai|cours|lotissement|zone|za|zi|bp)\s|str(?:asse|aße|\.)|\b(?:street|road|drive|lane|avenue|weg|platz)\b/;
 const contact =
-	/\b(?:contact|attn|att\.|a l'attention|ansprechpartner|z\.? ?hd\.?|service|phone|tel|fon|fax|mobile|portable)\b|\+\d\d|📞|✉|🌐|@|www\.|https?:/;
+	/\b(?:contact|attn|att\.|a l'attention|ansprechpartner|z\.? ?hd\.?|service|phone|tel|fon|fax|mobile|portable)\b|\+\d\d|(?![©®™])\p{Extended_Pictographic}|@|www\.|https?:/u;
 const identifiers =
 	/\b(?:siret|siren|rcs|r\.c\.s|ape|naf|capital|iban|rm \d|n° ?tva|tva intra|ust-?id(?:-?nr)?|vat (?:no|reg\w*|number)|steuer-?(?:nr|nummer)|decennale|rge)\b/;
 

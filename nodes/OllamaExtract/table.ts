@@ -359,7 +359,7 @@ function taxColumns(cells: readonly Cell[]): HeadColumn[] {
 		const amount = /betrag|amount|montant|steuer ?$|tva ?$/.test(head);
 		if (column === 'vatAmount' || (column === 'total' && !/net|ht\b/.test(head)))
 			return { column: 'vatAmount', left: cell.left, right: cell.right, head };
-		if (/warenwert|abschlag|art |kategorie|code|motif|detail/.test(head))
+		if (/kategorie|category|code|motif|detail/.test(head))
 			return { column: 'reference', left: cell.left, right: cell.right, head };
 		if (column === 'base' || /net|\bht\b|basis/.test(head))
 			return { column: 'base', left: cell.left, right: cell.right, head };
