@@ -226,13 +226,15 @@ function doubtful(draft: Draft, page: PageReading, rows: readonly Row[]): boolea
 	if (checkDocument(draft.printedData(), draft.figures()).every(({ rule, ok }) => ok || rule !== 'lines-sum'))
 		return false;
 	if (page.ambiguous.some(({ path }) => path.startsWith('lines'))) return true;
-	const ofLines = placesOf(draft.lines.flatMap(({ entries }) => Object.values(entries)));
-	const ofTotals = placesOf([...draft.header].flatMap(([path, entry]) => (path.startsWith('totals.') ? [entry] : [])));
-	const from = rows.findIndex((row) => holds(row, ofLines));
-	const to = rows.findIndex((row, at) => at > from && holds(row, ofTotals));
+	const holdsLine = holderOf(draft.lines.flatMap(({ entries }) => Object.values(entries)));
+	const holdsTotal = holderOf(
+		[...draft.header].flatMap(([path, entry]) => (path.startsWith('totals.') ? [entry] : [])),
+	);
+	const from = rows.findIndex(holdsLine);
+	const to = rows.findIndex((row, at) => at > from && holdsTotal(row));
 	return rows
 		.slice(from, to === -1 ? undefined : to)
-		.some((row) => !holds(row, ofLines) && row.cells.some(({ text }) => /\d[.,]\d{2}(?!\d)/.test(text)));
+		.some((row) => !holdsLine(row) && row.cells.some(({ text }) => /\d[.,]\d{2}(?!\d)/.test(text)));
 }
 
 /** A second opinion on lines that do not add up: it replaces them only if all of it is proven and every sum holds. */
@@ -409,16 +411,36 @@ function present(line: DocumentLine): Partial<Record<keyof DocumentLine, string>
 
 /** Rows that hold a line already read tell nothing of the header. */
 function withoutLines(rows: readonly Row[], { lines }: Draft): Row[] {
-	const places = placesOf(lines.flatMap(({ entries }) => Object.values(entries)));
-	return rows.filter((row) => !holds(row, places));
+	const holdsLine = holderOf(lines.flatMap(({ entries }) => Object.values(entries)));
+	return rows.filter((row) => !holdsLine(row));
 }
 
-function placesOf(entries: readonly Entry[]): SourcePlace[] {
-	return entries.flatMap(({ place }) => (place !== null && place !== 'model-only' ? [place] : []));
+/** Tells whether a row holds one of these values; places are looked up by where they stand, documents being long. */
+function holderOf(entries: readonly Entry[]): (row: Row) => boolean {
+	const near = new Map<number, SourcePlace[]>();
+	for (const { place } of entries) {
+		if (place === null || place === 'model-only') continue;
+		for (const part of partsOf(place)) {
+			const there = near.get(part);
+			if (there === undefined) near.set(part, [place]);
+			else there.push(place);
+		}
+	}
+	return ({ cells }) =>
+		cells.some(({ words }) =>
+			words.some(({ place }) =>
+				partsOf(place).some((part) => near.get(part)?.some((other) => samePlaces(other, place)) === true),
+			),
+		);
 }
 
-function holds(row: Row, places: readonly SourcePlace[]): boolean {
-	return places.some((place) => row.cells.some(({ words }) => words.some((word) => samePlaces(word.place, place))));
+/** The parts of a source in which a place lies: its page, or stretches of a text. */
+function partsOf(place: SourcePlace): number[] {
+	if ('box' in place) return [place.page];
+	if (!('offset' in place)) return [];
+	const first = Math.floor(place.offset / 256);
+	const last = Math.floor((place.offset + place.quote.length) / 256);
+	return Array.from({ length: last - first + 1 }, (_, at) => first + at);
 }
 
 function samePlace({ entries }: DraftLine, proofs: ReturnType<typeof proveLine>): boolean {
