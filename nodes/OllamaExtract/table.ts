@@ -113,7 +113,7 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		}
 	}
 	const { described, heads, ...reading } = state;
-	const lines = withoutTitles(state.lines, described);
+	const lines = withoutReferences(withoutTitles(state.lines, described), described);
 	return {
 		...reading,
 		lines: withoutPositions(lines, described),
@@ -192,6 +192,29 @@ function withoutTitles(lines: readonly TableLine[], described: ReadonlyArray<Cel
 		const description = foundIn(cell, first.start, cell.text.length, rest);
 		return { ...line, values: { ...line.values, description } };
 	});
+}
+
+/**
+ * A code that fills its column and so runs into the description is no part of it: the description begins where those
+ * of the other lines begin, which have no code in theirs.
+ */
+function withoutReferences(lines: readonly TableLine[], described: ReadonlyArray<Cell | undefined>): TableLine[] {
+	const begins = lines.map(({ values }) => boxOf(values.description?.place)?.[0]);
+	const most = Math.max(...begins.map((left) => left ?? -Infinity));
+	return lines.map((line, index) => {
+		const [cell, left] = [described[index], begins[index]];
+		if (cell === undefined || left === undefined || most - left < letterWidth(cell)) return line;
+		const at = cell.words.findIndex(({ place }) => Math.abs((boxOf(place)?.[0] ?? 0) - most) <= letterWidth(cell) / 2);
+		const word = cell.words[at];
+		const code = cell.words[0]?.text ?? '';
+		if (at !== 1 || word === undefined || !/\d/.test(code) || /\p{Ll}/u.test(code)) return line;
+		const rest = cell.text.slice(word.start).trim();
+		return { ...line, values: { ...line.values, description: foundIn(cell, word.start, cell.text.length, rest) } };
+	});
+}
+
+function letterWidth({ left, right, text }: Cell): number {
+	return (right - left) / Math.max(1, text.length);
 }
 
 /**

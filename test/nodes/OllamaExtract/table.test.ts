@@ -171,3 +171,12 @@ test('works that begin like a discount are lines', () => {
 	]);
 	expect(adjustments.map(({ found }) => found.value)).toEqual(['-61.00']);
 });
+
+test('a code that runs into the description is no part of it', () => {
+	const reading = readRows(
+		pageRow(100, [0, 'Réf.'], [60, 'Désignation'], [200, 'Qté'], [240, 'PU HT'], [300, 'Total HT']),
+		pageRow(120, [0, 'A1'], [50, 'Vidange'], [200, '1,00'], [240, '68,00'], [300, '68,00']),
+		pageRow(140, [0, 'ART100422 Freins avant'], [200, '2,00'], [240, '60,00'], [300, '120,00']),
+	);
+	expect(tuples(reading).map(([description]) => description)).toEqual(['Vidange', 'Freins avant']);
+});
