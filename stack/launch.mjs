@@ -16,18 +16,20 @@ const [command, ...rest] = process.argv.slice(2);
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 const stack = (name) => ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', join(root, 'stack', name), ...rest];
 
+const typecheck = () =>
+	['.', 'test', 'stack'].map((folder) => [bin('tsc'), '--noEmit', '-p', join(root, folder, 'tsconfig.json')]);
+const lint = () => [[bin('n8n-node'), 'lint', ...rest]];
+const jest = () => [[bin('jest'), ...rest]];
+
 const commands = {
 	start: { build: 'when changed', steps: () => [stack('start.mts')], owned: true },
 	demo: { build: 'when changed', steps: () => [stack('demo.mts')], owned: true },
 	build: { build: 'always', steps: () => [] },
-	test: { build: 'when changed', steps: () => [[bin('jest'), ...rest]] },
+	// A few named tests are run alone; all of them come with what the compiler and the linter say.
+	test: { build: 'when changed', steps: () => (rest.length > 0 ? jest() : [...typecheck(), ...lint(), ...jest()]) },
 	bench: { build: 'when changed', steps: () => [[join(root, 'test', 'bench', 'bench.mts'), ...rest]] },
-	lint: { build: 'never', steps: () => [[bin('n8n-node'), 'lint', ...rest]] },
-	typecheck: {
-		build: 'never',
-		steps: () =>
-			['.', 'test', 'stack'].map((folder) => [bin('tsc'), '--noEmit', '-p', join(root, folder, 'tsconfig.json')]),
-	},
+	lint: { build: 'never', steps: lint },
+	typecheck: { build: 'never', steps: typecheck },
 };
 
 if (!Object.hasOwn(commands, command)) {

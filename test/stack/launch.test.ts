@@ -52,7 +52,9 @@ test('the turn of a killed one is free at once', async () => {
 	const compiling = join(root, 'compiling');
 	const first = build(`require('node:fs').writeFileSync(${JSON.stringify(compiling)}, String(process.pid));
 		setInterval(() => {}, 1000);`);
-	for await (const _ of events(root)) if (existsSync(compiling) && readFileSync(compiling, 'utf8') !== '') break;
+	const changes = events(root);
+	while (!existsSync(compiling) || readFileSync(compiling, 'utf8') === '') await changes.next();
+	await changes.return();
 	first.child.kill('SIGKILL');
 	await first.exit;
 	try {
