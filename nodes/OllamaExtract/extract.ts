@@ -64,6 +64,15 @@ export async function extract(from: Source, wanted: ExtractOptions, signal?: Abo
 
 type CommercialOptions = ExtractOptions & { readonly schema: 'devis' | 'invoice' };
 
+/** One document on its way, and what every step of it shares. */
+interface Run {
+	readonly draft: Draft;
+	readonly options: CommercialOptions;
+	readonly meter: Meter;
+	readonly reasons: Reason[];
+	readonly signal: AbortSignal | undefined;
+}
+
 async function extractCommercial(
 	opened: Opened,
 	options: CommercialOptions,
@@ -72,12 +81,13 @@ async function extractCommercial(
 ): Promise<ExtractResult<CommercialDocument>> {
 	const draft = new Draft();
 	const reasons: Reason[] = [];
+	const run: Run = { draft, options, meter, reasons, signal };
 	const checks: Check[] = [];
 	const document = { ...opened.document, warnings: [...opened.document.warnings] };
 
 	if (opened.kind === 'image') {
 		if (options.engine === 'without-model') throw needsModel('An image');
-		await fillFromImage(draft, opened.bytes, options, meter, reasons, signal);
+		await fillFromImage(run, opened.bytes);
 	} else {
 		const eInvoice = opened.kind === 'pdf' ? eInvoiceOf(opened, options, document.warnings) : null;
 		const unusable = opened.kind === 'pdf' ? opened.unusable : null;
@@ -94,10 +104,9 @@ async function extractCommercial(
 		draft.deriveEnd(validity);
 		if (options.engine !== 'without-model') {
 			const wanted = draft.missing();
-			if (wanted.lines || wanted.header.some(isRequired))
-				await fillFromModel(draft, wanted, opened.rows, index, options, meter, reasons, signal);
+			if (wanted.lines || wanted.header.some(isRequired)) await fillFromModel(run, wanted, opened.rows, index);
 			else if (page !== null && eInvoice === null && doubtful(draft, page, opened.rows))
-				await askAgainForLines(draft, opened.rows, index, options, meter, signal);
+				await askAgainForLines(run, opened.rows, index);
 		}
 		draft.derive(exemption(index));
 		draft.deriveEnd(validity);
@@ -185,15 +194,12 @@ function fillFromPage(draft: Draft, page: PageReading, withFigures: boolean): vo
 const plainLine = { adjustments: [], priceQuantity: null };
 
 async function fillFromModel(
-	draft: Draft,
+	run: Run,
 	wanted: ReturnType<Draft['missing']>,
 	rows: readonly Row[],
 	index: PageIndex,
-	options: CommercialOptions,
-	meter: Meter,
-	reasons: Reason[],
-	signal: AbortSignal | undefined,
 ): Promise<void> {
+	const { draft, options, meter, reasons, signal } = run;
 	if (options.chat === undefined) return void reasons.push(noModel());
 	const model = modelOf(options, 'text');
 	const used = new UsedPlaces();
@@ -216,7 +222,7 @@ async function fillFromModel(
 			reasons,
 		);
 		if (answer === null) return;
-		acceptAnswer(draft, answer, index, used, cut, options, reasons);
+		acceptAnswer(run, answer, index, used, cut);
 		inPageOrder(draft, reasons);
 	}
 }
@@ -238,19 +244,13 @@ function doubtful(draft: Draft, page: PageReading, rows: readonly Row[]): boolea
 }
 
 /** A second opinion on lines that do not add up: it replaces them only if all of it is proven and every sum holds. */
-async function askAgainForLines(
-	draft: Draft,
-	rows: readonly Row[],
-	index: PageIndex,
-	options: CommercialOptions,
-	meter: Meter,
-	signal: AbortSignal | undefined,
-): Promise<void> {
+async function askAgainForLines(run: Run, rows: readonly Row[], index: PageIndex): Promise<void> {
+	const { draft, options } = run;
 	if (options.chat === undefined) return;
 	const doubts: Reason[] = [];
 	const trial = draft.withoutLines();
-	const wanted = { header: [], lines: true };
-	await fillFromModel(trial, wanted, rows, index, { ...options, unproven: 'null' }, meter, doubts, signal);
+	const trialRun: Run = { ...run, draft: trial, options: { ...options, unproven: 'null' }, reasons: doubts };
+	await fillFromModel(trialRun, { header: [], lines: true }, rows, index);
 	const checks = checkDocument(trial.printedData(), trial.figures());
 	const adds = checks.some(({ rule }) => rule === 'lines-sum') && checks.every(({ ok }) => ok);
 	if (adds && doubts.length === 0 && !trial.missing().lines) draft.lines.splice(0, Infinity, ...trial.lines);
@@ -289,13 +289,11 @@ function inOrder(a: readonly number[], b: readonly number[]): number {
 const tokensPerLine = 100;
 
 function acceptAnswer(
-	draft: Draft,
+	{ draft, options, reasons }: Run,
 	answer: ModelAnswer,
 	index: PageIndex,
 	used: UsedPlaces,
 	cut: ReadonlySet<Cell>,
-	options: CommercialOptions,
-	reasons: Reason[],
 ): void {
 	const accept = (path: string, label: string, printed: string, kind: ValueKind, proof: Proof): Entry => {
 		if (proof.ok && proof.sure) return { value: proof.value, origin: 'model', place: proof.place };
@@ -344,14 +342,7 @@ function acceptAnswer(
 	}
 }
 
-async function fillFromImage(
-	draft: Draft,
-	image: Uint8Array,
-	options: CommercialOptions,
-	meter: Meter,
-	reasons: Reason[],
-	signal: AbortSignal | undefined,
-): Promise<void> {
+async function fillFromImage({ draft, options, meter, reasons, signal }: Run, image: Uint8Array): Promise<void> {
 	const model = modelOf(options, 'image');
 	const question = questionFor(
 		headerFields.map(({ path }) => path),
