@@ -121,7 +121,7 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 	};
 }
 
-/** Where a line has no quantity or price although its table has a column for it and other lines a value there. */
+/** Where a line has no quantity or price although its head has a column for it and other lines, on any page, have one. */
 function holesIn(
 	lines: readonly TableLine[],
 	heads: readonly Head[],
@@ -129,13 +129,13 @@ function holesIn(
 ): Array<TableReading['unsure'][number]> {
 	const paths = new Set(known.map(({ path }) => path));
 	return (['quantity', 'unitPrice'] as const).flatMap((key) => {
-		const filled = new Set(heads.filter((_, index) => lines[index]?.values[key] !== undefined));
+		if (lines.every(({ values }) => values[key] === undefined)) return [];
 		return lines.flatMap(({ values }, index) => {
 			const head = heads[index];
 			const path = `lines.${index}.${key}`;
 			const [seen] = Object.values(values);
 			if (values[key] !== undefined || head === undefined || seen === undefined || paths.has(path)) return [];
-			if (!filled.has(head) || !head.columns.some(({ column }) => column === key)) return [];
+			if (!head.columns.some(({ column }) => column === key)) return [];
 			return [{ path, message: 'was not found in its column, where other lines have a value', place: seen.place }];
 		});
 	});

@@ -148,7 +148,8 @@ test('a line without the quantity or price that other lines have is in doubt', (
 	const { unsure } = readRows(
 		head,
 		pageRow(120, [0, 'Vidange'], [200, '1,00'], [240, '68,00'], [300, '68,00']),
-		pageRow(138, [0, 'Freins'], [300, '120,00']),
+		{ ...head, page: 2 },
+		{ ...pageRow(138, [0, 'Freins'], [300, '120,00']), page: 2 },
 	);
 	expect(unsure.map(({ path }) => path)).toEqual(['lines.1.quantity', 'lines.1.unitPrice']);
 });
