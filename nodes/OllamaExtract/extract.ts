@@ -34,9 +34,9 @@ export type * from './result';
 /**
  * Reads a PDF, an image or a text into data that fits a schema, each value with its place in the source. Automatic takes
  * the embedded e-invoice first, then the page, then the model for what a complete document still lacks: number, date,
- * seller, buyer, total with tax, or lines with description and total. Rejects with LocalAiError when an option is not
- * allowed, when the source cannot be read at all, or when the model fails in Model Only; whatever else is wrong is in
- * `verdict` and `reasons`.
+ * buyer, total with tax, lines with description and total, or the seller of an invoice. Rejects with LocalAiError when
+ * an option is not allowed, when the source cannot be read at all, or when the model fails in Model Only; whatever else
+ * is wrong is in `verdict` and `reasons`.
  */
 export async function extract(
 	source: Source,
@@ -104,7 +104,8 @@ async function extractCommercial(
 		draft.deriveEnd(validity);
 		if (options.engine !== 'without-model') {
 			const wanted = draft.missing();
-			if (wanted.lines || wanted.header.some(isRequired)) await fillFromModel(run, wanted, opened.rows, index);
+			if (wanted.lines || wanted.header.some((path) => isRequired(path, options.schema)))
+				await fillFromModel(run, wanted, opened.rows, index);
 			else if (page !== null && eInvoice === null && doubtful(draft, page, opened.rows))
 				await askAgainForLines(run, opened.rows, index);
 		}
@@ -120,7 +121,7 @@ async function extractCommercial(
 	}
 	checks.push(...checkDocument(draft.printedData(), draft.figures()));
 	const standing = reasons.filter((reason) => !settledSince(reason, draft));
-	standing.push(...failures(checks), ...gaps(draft, standing));
+	standing.push(...failures(checks), ...gaps(draft, options.schema, standing));
 	const data = draft.data();
 	return {
 		data,
@@ -214,7 +215,7 @@ async function fillFromModel(
 	});
 	for (const piece of pieces) {
 		const missing = draft.missing().header.filter((path) => asked.includes(path));
-		if (!wanted.lines && !missing.some(isRequired)) return;
+		if (!wanted.lines && !missing.some((path) => isRequired(path, options.schema))) return;
 		const question = missing.length === asked.length ? first : questionFor(missing, wanted.lines);
 		const answer = await orReason(
 			ask(question, messagesFor(question, piece.text), model, meter, signal),
@@ -387,8 +388,8 @@ function normalised(printed: string, kind: ValueKind): string | null {
 	return printed;
 }
 
-function isRequired(path: HeaderPath): boolean {
-	return headerFields.some((field) => field.path === path && field.required);
+function isRequired(path: HeaderPath, schema: 'devis' | 'invoice'): boolean {
+	return headerFields.some((field) => field.path === path && field.requiredIn.includes(schema));
 }
 
 function headerValue(data: CommercialDocument, path: HeaderPath): string | null {
@@ -507,10 +508,10 @@ function settledSince({ code, path }: Reason, { header }: Draft): boolean {
 }
 
 /** What a complete document lacks and no other reason speaks of yet. */
-function gaps(draft: Draft, reasons: readonly Reason[]): Reason[] {
+function gaps(draft: Draft, schema: 'devis' | 'invoice', reasons: readonly Reason[]): Reason[] {
 	const named = new Set(reasons.map(({ path }) => path));
 	const missing = headerFields
-		.filter(({ path, required }) => required && draft.value(path) === null && !named.has(path))
+		.filter(({ path }) => isRequired(path, schema) && draft.value(path) === null && !named.has(path))
 		.map(
 			({ path, label }): Reason => ({
 				code: 'missing-field',

@@ -14,23 +14,26 @@ export interface HeaderField {
 	readonly kind: ValueKind;
 	/** Its name in a message to a person. */
 	readonly label: string;
-	/** Without it the verdict is never complete, and the model is asked for it. Others are only asked along. */
-	readonly required: boolean;
+	/** Where it is missing the verdict is never complete, and the model is asked for it. Others are only asked along. */
+	readonly requiredIn: ReadonlyArray<'devis' | 'invoice'>;
 }
 
+const both = ['devis', 'invoice'] as const;
+
 export const headerFields: readonly HeaderField[] = [
-	{ path: 'number', key: 'number', kind: 'text', label: 'document number', required: true },
-	{ path: 'date', key: 'date', kind: 'date', label: 'date', required: true },
-	{ path: 'validUntil', key: 'validUntil', kind: 'date', label: 'end of validity or due date', required: false },
-	{ path: 'currency', key: 'currency', kind: 'currency', label: 'currency', required: false },
-	{ path: 'seller.name', key: 'seller', kind: 'text', label: 'name of the seller', required: true },
-	{ path: 'seller.vat', key: 'sellerVat', kind: 'identifier', label: 'VAT number of the seller', required: false },
-	{ path: 'seller.siret', key: 'sellerSiret', kind: 'identifier', label: 'SIRET of the seller', required: false },
-	{ path: 'buyer.name', key: 'buyer', kind: 'text', label: 'name of the buyer', required: true },
-	{ path: 'buyer.email', key: 'buyerEmail', kind: 'text', label: 'e-mail of the buyer', required: false },
-	{ path: 'totals.net', key: 'net', kind: 'number', label: 'total before tax', required: false },
-	{ path: 'totals.tax', key: 'tax', kind: 'number', label: 'tax', required: false },
-	{ path: 'totals.gross', key: 'gross', kind: 'number', label: 'total with tax', required: true },
+	{ path: 'number', key: 'number', kind: 'text', label: 'document number', requiredIn: both },
+	{ path: 'date', key: 'date', kind: 'date', label: 'date', requiredIn: both },
+	{ path: 'validUntil', key: 'validUntil', kind: 'date', label: 'end of validity or due date', requiredIn: [] },
+	{ path: 'currency', key: 'currency', kind: 'currency', label: 'currency', requiredIn: [] },
+	// Who sends devis knows who he is, and a letterhead is often a picture.
+	{ path: 'seller.name', key: 'seller', kind: 'text', label: 'name of the seller', requiredIn: ['invoice'] },
+	{ path: 'seller.vat', key: 'sellerVat', kind: 'identifier', label: 'VAT number of the seller', requiredIn: [] },
+	{ path: 'seller.siret', key: 'sellerSiret', kind: 'identifier', label: 'SIRET of the seller', requiredIn: [] },
+	{ path: 'buyer.name', key: 'buyer', kind: 'text', label: 'name of the buyer', requiredIn: both },
+	{ path: 'buyer.email', key: 'buyerEmail', kind: 'text', label: 'e-mail of the buyer', requiredIn: [] },
+	{ path: 'totals.net', key: 'net', kind: 'number', label: 'total before tax', requiredIn: [] },
+	{ path: 'totals.tax', key: 'tax', kind: 'number', label: 'tax', requiredIn: [] },
+	{ path: 'totals.gross', key: 'gross', kind: 'number', label: 'total with tax', requiredIn: both },
 ];
 
 /** The fields of a line; description and total are what makes one complete. */

@@ -220,6 +220,24 @@ test('the exemption of article 293 B settles tax and gross, marked as derived', 
 	]);
 });
 
+test('a devis is complete without the name of who sends it, an invoice is not', async () => {
+	const text = [
+		'DEVIS N° D-2026-7          Date : 14/09/2026',
+		'Client : Mme Hélène Dubois',
+		'',
+		'Désignation                Qté      P.U. HT      Total HT',
+		'Pose de parquet            2        50,00        100,00',
+		'',
+		'Total HT                                         100,00 €',
+		'TVA 20 %                                          20,00 €',
+		'Total TTC                                        120,00 €',
+	].join('\n');
+	const devis = await extract({ text }, { schema: 'devis', engine: 'without-model' });
+	expect(devis).toMatchObject({ verdict: 'complete', data: { seller: { name: null } } });
+	const invoice = await extract({ text }, { schema: 'invoice', engine: 'without-model' });
+	expect(invoice.reasons).toMatchObject([{ code: 'missing-field', path: 'seller.name' }]);
+});
+
 test('a letter is no devis: failed, with what is missing', async () => {
 	const text = 'Madame,\nje vous remercie de votre visite et vous souhaite une bonne journée.\nCordialement';
 	const { verdict, reasons, usage } = await extract({ text }, { schema: 'devis', engine: 'without-model' });
