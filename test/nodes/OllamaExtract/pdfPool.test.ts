@@ -114,7 +114,8 @@ test('who waits longest is next, before anybody who comes later', async () => {
 	const read = async (name: string) => readPdfInProcess(bytes, patient).then(() => order.push(name));
 	const first = read('first').then(() => read('newcomer'));
 	await Promise.all([first, read('second'), read('third'), read('fourth')]);
-	expect(order.indexOf('newcomer')).toBe(4);
+	// Two read at a time: the one that is read beside it may end after it.
+	expect(order.indexOf('newcomer')).toBeGreaterThanOrEqual(3);
 });
 
 test.each(['20.20.2', '22.12.0', '24.1.0', '22.13.0'])('Node %s is told whether it is too old', (version) => {
