@@ -31,14 +31,14 @@ export default [
 		},
 	},
 	{
-		files: ['nodes/OllamaExtract/pdfPool.ts'],
+		files: ['nodes/OllamaExtract/pdf/pdfPool.ts'],
 		rules: {
 			// A parser that hangs can only be stopped from outside, so PDFs are read in a child process without a shell.
 			'@n8n/community-nodes/no-dangerous-functions': 'off',
 		},
 	},
 	{
-		files: ['nodes/OllamaExtract/pdfProcess.ts'],
+		files: ['nodes/OllamaExtract/pdf/pdfProcess.ts'],
 		rules: {
 			// pdf.js tells of damage on the console and nowhere else; the process collects it there.
 			'no-console': 'off',

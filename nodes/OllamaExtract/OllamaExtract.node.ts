@@ -2,10 +2,10 @@ import type { IDataObject, IExecuteFunctions, INodeExecutionData, INodeType } fr
 
 import { forEachItem } from '../shared/n8n';
 import { ollamaChat } from '../shared/ollama';
-import { archiveFile } from './archive';
+import { archiveFile } from './files/archive';
 import { description } from './description';
 import { extract } from './extract';
-import { stillFiles } from './inbox';
+import { stillFiles } from './files/inbox';
 import { searchModels } from './listSearch';
 import { archiveRequest, extractRequest, findRequest, operationOf } from './parameters';
 

@@ -1,9 +1,9 @@
 import Big from 'big.js';
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { excerpt } from '../shared/http';
-import type { Figures } from './checks';
+import type { Figures } from './document/checks';
 import type { CommercialDocument, DocumentLine } from './result';
-import { emptyDocument } from './schema';
+import { emptyDocument } from './model/schema';
 
 export interface EInvoice {
 	readonly standard: string;

@@ -1,17 +1,17 @@
 import { LocalAiError } from '../shared/errors';
 import { estimateTokens } from '../shared/tokens';
-import { ask, cancelled, Meter, modelOf, needsModel, orReason, roomFor } from './ask';
-import { checkDocument, compareWithXml, figuresOf } from './checks';
-import { Draft, type DraftLine, type Entry } from './draft';
+import { ask, cancelled, Meter, modelOf, needsModel, orReason, roomFor } from './model/ask';
+import { checkDocument, compareWithXml, figuresOf } from './document/checks';
+import { Draft, type DraftLine, type Entry } from './document/draft';
 import { readEInvoice, type EInvoice } from './einvoice';
-import { readDate, readNumber } from './numbers';
-import { readFields, type PageReading } from './page';
-import { messagesFor, messagesForImage, piecesOf } from './prompt';
-import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './outcome';
+import { readDate, readNumber } from './page/numbers';
+import { readFields, type PageReading } from './page/page';
+import { messagesFor, messagesForImage, piecesOf } from './model/prompt';
+import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
 import { parseCall } from './options';
 import { extractOwnSchema } from './ownSchema';
-import { indexOf, type PageIndex } from './pageIndex';
-import { proveHeader, proveLine, UsedPlaces, type Proof } from './proof';
+import { indexOf, type PageIndex } from './proof/pageIndex';
+import { proveHeader, proveLine, UsedPlaces, type Proof } from './proof/proof';
 import type {
 	Check,
 	CommercialDocument,
@@ -22,11 +22,11 @@ import type {
 	Reason,
 	Source,
 } from './result';
-import { headerFields, lineFields, questionFor, questionForSchema, type ModelAnswer, type ValueKind } from './schema';
-import type { Cell, Row, SourcePlace } from './layout';
+import { headerFields, lineFields, questionFor, questionForSchema, type ModelAnswer, type ValueKind } from './model/schema';
+import type { Cell, Row, SourcePlace } from './rows/layout';
 import { open, type Opened } from './source';
-import { tellingRows } from './telling';
-import { validityIn } from './validity';
+import { tellingRows } from './model/telling';
+import { validityIn } from './document/validity';
 
 export { LocalAiError, type LocalAiErrorCode } from '../shared/errors';
 export type * from './result';

@@ -1,14 +1,14 @@
-import { ask, modelOf, orReason, roomFor, type Meter } from './ask';
+import { ask, modelOf, orReason, roomFor, type Meter } from './model/ask';
 import { estimateTokens } from '../shared/tokens';
-import { readNumber } from './numbers';
-import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './outcome';
-import { indexOf, type PageIndex } from './pageIndex';
-import { messagesFor, messagesForImage, piecesOf } from './prompt';
-import { prove } from './proof';
+import { readNumber } from './page/numbers';
+import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
+import { indexOf, type PageIndex } from './proof/pageIndex';
+import { messagesFor, messagesForImage, piecesOf } from './model/prompt';
+import { prove } from './proof/proof';
 import type { ExtractOptions, ExtractResult, Field, Reason } from './result';
-import { questionForPiece, type Question, type ValueKind } from './schema';
+import { questionForPiece, type Question, type ValueKind } from './model/schema';
 import type { Opened } from './source';
-import { wholeRows } from './telling';
+import { wholeRows } from './model/telling';
 
 /** Reads a document into a person's own JSON Schema: the model answers, each leaf of its answer is proven. */
 export async function extractOwnSchema(

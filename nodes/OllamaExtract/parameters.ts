@@ -6,8 +6,8 @@ import { z } from 'zod';
 
 import { LocalAiError } from '../shared/errors';
 import type { OllamaServer } from '../shared/ollama';
-import type { ArchiveRequest } from './archive';
-import type { FindRequest } from './inbox';
+import type { ArchiveRequest } from './files/archive';
+import type { FindRequest } from './files/inbox';
 import type { ExtractOptions, Source, Verdict } from './result';
 
 type Operation = 'extract' | 'archive' | 'find';

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
-import { boundedRows } from './bounds';
-import type { Row } from './layout';
-import { readPdfInProcess } from './pdfPool';
+import { boundedRows } from './rows/bounds';
+import type { Row } from './rows/layout';
+import { readPdfInProcess } from './pdf/pdfPool';
 import type { ExtractOptions, ExtractResult, Source } from './result';
-import { rowsOfText } from './text';
+import { rowsOfText } from './rows/text';
 
 /** A source that was opened: its rows with their places, or an image that only a model can read. */
 export type Opened =

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import type { Row } from '../../nodes/OllamaExtract/layout.ts';
+import type { Row } from '../../nodes/OllamaExtract/rows/layout.ts';
 import type { Box } from '../../nodes/OllamaExtract/result.ts';
 import { families, makeDocument } from '../support/documents.ts';
 
@@ -74,11 +74,11 @@ function rowOf(documents: string, { words, same, within }: Compared) {
 async function comparedIn(documents: readonly Uint8Array[], folder: string): Promise<Compared> {
 	const load = createRequire(import.meta.url);
 	const { readPdf } = load(
-		'../../dist/nodes/OllamaExtract/pdf.js',
-	) as typeof import('../../nodes/OllamaExtract/pdf.ts');
+		'../../dist/nodes/OllamaExtract/pdf/pdf.js',
+	) as typeof import('../../nodes/OllamaExtract/pdf/pdf.ts');
 	const { rowsOf } = load(
-		'../../dist/nodes/OllamaExtract/layout.js',
-	) as typeof import('../../nodes/OllamaExtract/layout.ts');
+		'../../dist/nodes/OllamaExtract/rows/layout.js',
+	) as typeof import('../../nodes/OllamaExtract/rows/layout.ts');
 	const sum: Compared = { words: 0, same: 0, within: 0 };
 	for (const bytes of documents) {
 		const file = join(folder, 'document.pdf');

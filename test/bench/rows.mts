@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import type { Row } from '../../nodes/OllamaExtract/layout.ts';
+import type { Row } from '../../nodes/OllamaExtract/rows/layout.ts';
 import { families, makeDocument } from '../support/documents.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -122,14 +122,14 @@ export async function measureRows(): Promise<{ samples: Sample[]; measured: Meas
 // ---- readers, each in its own process
 
 async function oursAsShipped(): Promise<Read> {
-	const { readPdfInProcess } = ours<typeof import('../../nodes/OllamaExtract/pdfPool.ts')>('pdfPool');
+	const { readPdfInProcess } = ours<typeof import('../../nodes/OllamaExtract/pdf/pdfPool.ts')>('pdf/pdfPool');
 	return async (bytes) => (await readPdfInProcess(bytes)).rows.map(lineOf);
 }
 
 async function oursInOneProcess(): Promise<Read> {
-	const { readPdf } = ours<typeof import('../../nodes/OllamaExtract/pdf.ts')>('pdf');
-	const { rowsOf } = ours<typeof import('../../nodes/OllamaExtract/layout.ts')>('layout');
-	ours<typeof import('../../nodes/OllamaExtract/inflate.ts')>('inflate').inflateInOneCall();
+	const { readPdf } = ours<typeof import('../../nodes/OllamaExtract/pdf/pdf.ts')>('pdf/pdf');
+	const { rowsOf } = ours<typeof import('../../nodes/OllamaExtract/rows/layout.ts')>('rows/layout');
+	ours<typeof import('../../nodes/OllamaExtract/pdf/inflate.ts')>('pdf/inflate').inflateInOneCall();
 	return async (bytes) => (await readPdf(bytes)).pages.flatMap(rowsOf).map(lineOf);
 }
 

@@ -5,8 +5,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { getEncoding } from 'js-tiktoken';
-import type * as Labels from '../../nodes/OllamaExtract/labels.ts';
-import type * as PdfPool from '../../nodes/OllamaExtract/pdfPool.ts';
+import type * as Labels from '../../nodes/OllamaExtract/page/labels.ts';
+import type * as PdfPool from '../../nodes/OllamaExtract/pdf/pdfPool.ts';
 import type { Chat, ExtractOptions, Source } from '../../nodes/OllamaExtract/result.ts';
 import { n8nFolder, n8nVersion } from '../../stack/n8nInstall.mts';
 import { readSettings } from '../../stack/settings.mts';
@@ -113,8 +113,8 @@ function corpusSamples(): Sample[] {
 
 /** The text of a page on which the labels of number and buyer say nothing, so that the page reader lacks one or both. */
 async function withoutLabels(bytes: Uint8Array): Promise<string> {
-	const { readPdfInProcess } = (await import('../../dist/nodes/OllamaExtract/pdfPool.js')) as typeof PdfPool;
-	const { labelAt } = (await import('../../dist/nodes/OllamaExtract/labels.js')) as typeof Labels;
+	const { readPdfInProcess } = (await import('../../dist/nodes/OllamaExtract/pdf/pdfPool.js')) as typeof PdfPool;
+	const { labelAt } = (await import('../../dist/nodes/OllamaExtract/page/labels.js')) as typeof Labels;
 	const { rows } = await readPdfInProcess(bytes, {});
 	const hidden = (text: string) => {
 		const label = labelAt(text);

@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import PdfDocument from 'pdfkit';
 
 import { OllamaExtract } from '../../../nodes/OllamaExtract/OllamaExtract.node';
-import { closeIdleReaders } from '../../../nodes/OllamaExtract/pdfPool';
+import { closeIdleReaders } from '../../../nodes/OllamaExtract/pdf/pdfPool';
 import { openFolder, runNode, searchList, storeBinary, type NodeOutcome, type NodeRun } from '../../support/host';
 import { startOllamaStandIn, type OllamaStandIn } from '../../support/ollamaStandIn';
 

@@ -1,9 +1,9 @@
 import Big from 'big.js';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkDocument } from '../../../nodes/OllamaExtract/checks';
+import { checkDocument } from '../../../nodes/OllamaExtract/document/checks';
 import { readEInvoice } from '../../../nodes/OllamaExtract/einvoice';
-import { closeIdleReaders, readPdfInProcess } from '../../../nodes/OllamaExtract/pdfPool';
+import { closeIdleReaders, readPdfInProcess } from '../../../nodes/OllamaExtract/pdf/pdfPool';
 
 const attachment = (xml: string | Uint8Array, name = 'factur-x.xml') => [
 	{ name, bytes: typeof xml === 'string' ? Buffer.from(xml) : xml },

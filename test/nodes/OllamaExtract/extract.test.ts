@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PDFDocument } from 'pdf-lib';
 import { extract, LocalAiError, type Chat, type ExtractOptions } from '../../../nodes/OllamaExtract/extract';
-import { closeIdleReaders } from '../../../nodes/OllamaExtract/pdfPool';
+import { closeIdleReaders } from '../../../nodes/OllamaExtract/pdf/pdfPool';
 import { ollamaChat } from '../../../nodes/shared/ollama';
 import { startOllamaStandIn, type Behaviour, type OllamaStandIn } from '../../support/ollamaStandIn';
 

@@ -1,0 +1,136 @@
+import { languageOf, type Language } from './labels';
+import type { Cell, Row, SourcePlace } from '../rows/layout';
+import { dateOrderOf, decimalMarkOf, readNumber, type DateOrder, type DecimalMark } from './numbers';
+import type { Box } from '../result';
+
+/** A value read from the page, normalised (ISO date, decimal string), with the place of what is printed. */
+export interface Found {
+	readonly value: string;
+	readonly place: SourcePlace;
+}
+
+/** How one document writes: settled once from all its text, used for every value in it. */
+export interface Conventions {
+	readonly language: Language | null;
+	readonly decimalMark: DecimalMark | undefined;
+	readonly dateOrder: DateOrder | undefined;
+}
+
+/** A number printed in a text: where it stands and each decimal that it could be. */
+export interface Printed {
+	readonly start: number;
+	readonly end: number;
+	readonly could: readonly string[];
+	readonly percent: boolean;
+	readonly currency: string | null;
+}
+
+/** The conventions that the rows of a document prove. */
+export function conventionsOf(rows: readonly Row[]): Conventions {
+	const texts = rows.flatMap(({ cells }) => cells.map(({ text }) => text));
+	const language = languageOf(texts);
+	const numbers = texts
+		.filter((text) => /\d/.test(text))
+		.flatMap((text) => [...text.matchAll(anyNumber)].map(([number]) => number.trim()));
+	// Amounts have two decimals; `2.4` is as often a version or a section as a number.
+	const amounts = numbers.filter((number) => /[.,]\d{2}(?!\d)/.test(number));
+	return {
+		language,
+		decimalMark: decimalMarkOf(amounts.length > 0 ? amounts : numbers),
+		dateOrder: dateOrderOf(texts, language),
+	};
+}
+
+/** True for a row of a plain text: its cells are parted by what its author typed, not by where glyphs stand. */
+export function isOfText({ cells }: Row): boolean {
+	const place = cells[0]?.words[0]?.place;
+	return place !== undefined && 'offset' in place;
+}
+
+/**
+ * The row with the thousands of a number in one cell again: `11` and `016,92 €` a word space apart are `11 016,92 €`,
+ * even where a column of shorter amounts makes a gap of that space. In a text a delimiter is always a boundary.
+ */
+export function rejoined(row: Row): Row {
+	if (isOfText(row)) return row;
+	const cells: Cell[] = [];
+	for (const cell of row.cells) {
+		const before = cells.at(-1);
+		const gap = before === undefined ? Infinity : cell.left - before.right;
+		const split =
+			before !== undefined &&
+			/(?:^|[\s(−–-])\d{1,3}(?: \d{3})*$/.test(before.text) &&
+			/^\d{3}(?:[ ,.]\d|[^\d.,]|$)/.test(cell.text);
+		if (before === undefined || !split || gap < 0 || gap > (row.bottom - row.top) / 2) cells.push(cell);
+		else cells[cells.length - 1] = joinedCells(before, cell);
+	}
+	return cells.length === row.cells.length ? row : { ...row, cells };
+}
+
+/** Two cells as one that reads on from the first to the second, a blank between them. */
+export function joinedCells(a: Cell, b: Cell): Cell {
+	const shift = a.text.length + 1;
+	return {
+		text: `${a.text} ${b.text}`,
+		left: Math.min(a.left, b.left),
+		right: Math.max(a.right, b.right),
+		words: [...a.words, ...b.words.map((word) => ({ ...word, start: word.start + shift }))],
+	};
+}
+
+/** The numbers printed in a text, from left to right. Digits inside words, references, dates and times are none. */
+export function numbersIn(text: string, decimalMark: DecimalMark | undefined): Printed[] {
+	if (!/\d/.test(text)) return [];
+	return [...text.matchAll(anyNumber)].flatMap((match) => {
+		const reading = readNumber(match[0], decimalMark);
+		if (reading === null) return [];
+		const start = match.index + (match[0].length - match[0].trimStart().length);
+		const could = reading.kind === 'number' ? [reading.value] : reading.could;
+		const percent = reading.kind === 'number' && reading.percent;
+		return [{ start, end: match.index + match[0].trimEnd().length, could, percent, currency: reading.currency }];
+	});
+}
+
+/** A value with the place of the words of the cell that hold the characters from `start` to `end`. */
+export function foundIn(cell: Cell, start: number, end: number, value: string): Found {
+	const words = cell.words.filter((word) => word.start < end && word.start + word.text.length > start);
+	const [first = cell.words[0]] = words;
+	const last = words.at(-1) ?? first;
+	if (first === undefined || last === undefined) throw new RangeError(`no words between ${start} and ${end}`);
+	const quote = cell.text.slice(first.start, last.start + last.text.length);
+	if (!('page' in first.place)) return { value, place: { ...first.place, quote } };
+	const boxes = words.flatMap(({ place }) => ('box' in place ? [place.box] : []));
+	return { value, place: { page: first.place.page, box: around(boxes, first.place.box), quote } };
+}
+
+/** The whole cell as a value, its text as printed. */
+export function foundCell(cell: Cell): Found {
+	return foundIn(cell, 0, cell.text.length, cell.text.trim());
+}
+
+const digits = "(?:\\d{1,3}(?:[ \\u00a0\\u202f\\u2009]\\d{3})+(?![\\d])(?:[.,]\\d+)?|\\d+(?:[.,'’]\\d+)*)";
+const currency = '(?:€|euros?|eur|us\\$|\\$|£|gbp|chf|usd)';
+const anyNumber = new RegExp(
+	`(?<![\\p{L}\\d.,/°#_'’-])(?:\\((?=[^()\\d]{0,20}\\d[^()]{0,40}\\)))?(?:[-−–+] ?)?(?:${currency}[ \\u00a0\\u202f]?)?(?:[-−–] ?)?${digits}` +
+		`(?![\\d/_°:]|[-.,]\\d)(?:[ \\u00a0\\u202f]?(?:${currency}(?![\\p{L}])|%))?(?!\\p{L})(?:[-−–](?![ \\d\\p{L}]))?\\)?`,
+	'giu',
+);
+
+function around(boxes: readonly Box[], first: Box): Box {
+	return boxes.reduce<Box>(
+		([left, top, right, bottom], [l, t, r, b]) => [
+			Math.min(left, l),
+			Math.min(top, t),
+			Math.max(right, r),
+			Math.max(bottom, b),
+		],
+		first,
+	);
+}
+
+/** A value that could be several things: which one, and where it stands. */
+export interface Ambiguous {
+	readonly path: string;
+	readonly message: string;
+	readonly place: SourcePlace;
+}

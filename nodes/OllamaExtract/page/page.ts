@@ -1,0 +1,348 @@
+import Big from 'big.js';
+import { readLinesWithoutHead } from './bareLines';
+import { conventionsOf, foundIn, rejoined, type Ambiguous, type Conventions, type Found } from './found';
+import { sitesIn, slicesAfter, type Site } from './labelled';
+import { readLabelledLines } from './labelledLines';
+import { labelAt, type Label } from './labels';
+import type { Cell, Row } from '../rows/layout';
+import { datesIn, readCurrency, readDate } from './numbers';
+import { isFrenchCompanyNumber, isFrenchVatNumber, readParties } from './parties';
+import type { DocumentLine, HeaderPath } from '../result';
+import { adjustmentOf, readTables, type Adjustment, type LineFigures, type TableLine } from './table';
+import { readTotals } from './totals';
+
+export type DocumentKind = 'devis' | 'invoice';
+
+/** What the layout reader is sure of. What it is not sure of is absent, or listed as ambiguous with what was seen. */
+export interface PageReading {
+	readonly header: Partial<Record<HeaderPath, Found>>;
+	readonly lines: ReadonlyArray<Partial<Record<keyof DocumentLine, Found>>>;
+	/** By line, what takes part in its arithmetic and has no place in the schema. */
+	readonly lineFigures: readonly LineFigures[];
+	/** The tax table, where one is printed: rate, taxable base and amount by rate. */
+	readonly taxes: ReadonlyArray<{ readonly rate?: Found; readonly base?: Found; readonly amount?: Found }>;
+	/** Discounts and charges on the whole document, signed: negative lowers the net. */
+	readonly adjustments: readonly Found[];
+	readonly ambiguous: readonly Ambiguous[];
+}
+
+/** Reads the fields of a devis or an invoice from its rows. What it is not sure of stays absent. */
+export function readFields(printed: readonly Row[], kind: DocumentKind): PageReading {
+	const rows = printed.flatMap(withoutProse).map(rejoined);
+	const conventions = conventionsOf(rows);
+	const tables = readTables(rows, conventions);
+	const form = tables.lines.length > 0 ? { lines: [], used: new Set<Cell>() } : readLabelledLines(rows, conventions);
+	const used = new Set([...tables.used, ...form.used]);
+	const free = rows.flatMap((row) => withoutCells(row, used));
+	const sites = sitesIn(free);
+	const { totals, subtotals, taxes, ambiguous } = readTotals(free, sites, conventions);
+	const headed = tables.lines.length > 0 ? tables.lines : form.lines;
+	const lines =
+		headed.length > 0 ? headed : readLinesWithoutHead(free, [totals.net, totals.gross, ...subtotals], conventions);
+	const outside = adjustmentsAmongTotals(free, sites, conventions);
+	const settled = settle(lines, [...tables.adjustments, ...outside], totals.net);
+	const body = rows.find(({ cells }) => cells.some((cell) => tables.used.has(cell)));
+	const header = withoutNonsense(lines, {
+		...numberAndDate(
+			free,
+			free.filter(({ page, top }) => body !== undefined && page === 1 && (body.page > 1 || top < body.top)),
+			sites,
+			kind,
+			conventions,
+		),
+		...one('currency', currencyIn(rows)),
+		...readParties(free, sites, body, conventions.language),
+		...(totals.net === undefined ? {} : { 'totals.net': totals.net }),
+		...(totals.tax === undefined ? {} : { 'totals.tax': totals.tax }),
+		...(totals.gross === undefined ? {} : { 'totals.gross': totals.gross }),
+	});
+	return {
+		header,
+		lines: lines.map(({ values }) => values),
+		lineFigures: settled.lineFigures,
+		taxes: tables.taxes.length > 0 ? tables.taxes : taxes,
+		adjustments: settled.adjustments,
+		ambiguous: [...ambiguous, ...tables.unsure],
+	};
+}
+
+/**
+ * Leaves out what cannot be, whatever stood beside its label: a party named as a line is or as the other
+ * party, a day before there were such documents, an end before the beginning. Better absent than wrong.
+ */
+function withoutNonsense(
+	lines: readonly TableLine[],
+	header: Partial<Record<HeaderPath, Found>>,
+): Partial<Record<HeaderPath, Found>> {
+	const described = new Set(lines.flatMap(({ values }) => values.description?.value.toLowerCase() ?? []));
+	const [date, until] = [header.date?.value, header.validUntil?.value];
+	const dateStands = date === undefined || isDocumentDay(date);
+	const nonsense: Partial<Record<HeaderPath, boolean>> = {
+		'seller.name': described.has(header['seller.name']?.value.toLowerCase() ?? ''),
+		'buyer.name':
+			described.has(header['buyer.name']?.value.toLowerCase() ?? '') ||
+			header['buyer.name']?.value.toLowerCase() === header['seller.name']?.value.toLowerCase(),
+		date: !dateStands,
+		validUntil: until !== undefined && (!isDocumentDay(until) || (date !== undefined && dateStands && until < date)),
+	};
+	return Object.fromEntries(Object.entries(header).filter(([path]) => nonsense[path as HeaderPath] !== true));
+}
+
+function isDocumentDay(isoDate: string): boolean {
+	return isoDate >= '1990' && isoDate < '2100';
+}
+
+/** A telephone, IBAN, SIRET or VAT number, or a postcode with its town: not how a document is numbered. */
+function isOtherNumber(text: string): boolean {
+	const bare = text.replace(/[ .]/g, '');
+	return (
+		/^\d{5} +\p{Lu}\p{L}/u.test(text) ||
+		/^(?:0\d{9}|\+33\d{9})$/.test(bare) ||
+		/^[A-Z]{2}\d{2}[A-Z\d]{11,30}$/.test(bare) ||
+		(bare.length === 14 && isFrenchCompanyNumber(bare)) ||
+		isFrenchVatNumber(bare)
+	);
+}
+
+function one(path: HeaderPath, found: Found | undefined): Partial<Record<HeaderPath, Found>> {
+	return found === undefined ? {} : { [path]: found };
+}
+
+// ---- number and dates
+
+function numberAndDate(
+	rows: readonly Row[],
+	head: readonly Row[],
+	sites: readonly Site[],
+	kind: DocumentKind,
+	conventions: Conventions,
+) {
+	const number = firstOf(sites, ['number', 'title', 'reference'], (site) => numberAfter(rows, site, conventions));
+	const titled = number === undefined ? undefined : dateBehind(number, rows, conventions);
+	const dated = sites.filter(({ label, cell }) => label === 'date' && !/accord|signature/i.test(cell.text));
+	const named = dated.filter(({ cell, start, end }) => !/^(?:date|datum|le)\W*$/i.test(cell.text.slice(start, end)));
+	const read = (site: Site) => dateAfter(rows, site, conventions);
+	const date =
+		firstOf(named, ['date'], read) ??
+		firstOf(dated, ['date'], read) ??
+		titled ??
+		datePlaced(rows, conventions) ??
+		onlyDate(head, conventions);
+	const validUntil = firstOf(sites, ['valid-until'], read) ?? untilInText(rows, kind, conventions);
+	return { ...one('number', number), ...one('date', date), ...one('validUntil', validUntil) };
+}
+
+/**
+ * The value of the strongest label that has one: the strongest kind, and of a kind those that stand with their value in
+ * one cell before those above or beside it. Different values behind equal labels settle nothing.
+ */
+function firstOf(
+	sites: readonly Site[],
+	labels: readonly Label[],
+	read: (site: Site) => Found | undefined,
+): Found | undefined {
+	for (const label of labels) {
+		const alike = sites.filter((site) => site.label === label);
+		const isWithValue = ({ cell, end, until }: Site) => /\d/.test(cell.text.slice(end, until));
+		for (const group of [alike.filter(isWithValue), alike.filter((site) => !isWithValue(site))]) {
+			const found = group.flatMap((site) => read(site) ?? []);
+			if (new Set(found.map(({ value }) => value)).size === 1) return found[0];
+			if (found.length > 1) return undefined;
+		}
+	}
+	return undefined;
+}
+
+const numberEnd =
+	/\s+(?:vom|von|du|de|dated|issued|établie?|émise?|en date|date|le|am|of)(?=\s)|\s[-–—|]\s|[,;]|\s\(/iu;
+
+function numberAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
+	for (const { cell, start, text } of slicesAfter(rows, site)) {
+		const lead = /^[\s:#°.]*/.exec(text)?.[0].length ?? 0;
+		const body = text.slice(lead);
+		const stop = numberEnd.exec(body);
+		const head = (stop === null ? body : body.slice(0, stop.index)).trim();
+		const dated = stop !== null && datesIn(body.slice(stop.index), conventions.dateOrder).length > 0;
+		const value = numberIn(head, dated);
+		if (value === null || readDate(value) !== null || isOtherNumber(head)) return undefined;
+		return foundIn(cell, start + lead, start + lead + value.length, value);
+	}
+	return undefined;
+}
+
+function numberIn(text: string, whole: boolean): string | null {
+	if (whole && /\d/.test(text) && text.length <= 30 && text.split(/\s+/).length <= 4) return text;
+	const [token] = /^(?:\p{Lu}{1,6} (?=\d))?[\p{L}\d][\p{L}\d/_.#-]*/u.exec(text) ?? [];
+	return token !== undefined && /\d/.test(token) && token.length <= 30 ? token.replace(/[.#-]+$/, '') : null;
+}
+
+function dateAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
+	for (const { cell, start, text } of slicesAfter(rows, site)) {
+		const [first] = datesIn(text, conventions.dateOrder);
+		if (first !== undefined && first.start <= 12) {
+			if (first.reading.kind === 'ambiguous') return undefined;
+			return foundIn(cell, start + first.start, start + first.end, first.reading.value);
+		}
+		const columnHead =
+			!/:\s*$/.test(site.cell.text.slice(site.start, site.end)) && cell !== site.cell && site.row.cells.includes(cell);
+		if (/\p{L}{3}/u.test(text) && !columnHead) return undefined;
+	}
+	return undefined;
+}
+
+/** The date that follows the number in its title: `Facture F-12 du 22/11/2026`. */
+function dateBehind(number: Found, rows: readonly Row[], conventions: Conventions): Found | undefined {
+	for (const { cells } of rows) {
+		for (const cell of cells) {
+			const at = cell.text.indexOf(number.value);
+			if (at === -1 || foundIn(cell, at, at + number.value.length, number.value).place !== number.place) {
+				const same =
+					at !== -1 &&
+					JSON.stringify(foundIn(cell, at, at + number.value.length, '').place) === JSON.stringify(number.place);
+				if (!same) continue;
+			}
+			const rest = cell.text.slice(at + number.value.length);
+			const [date] = datesIn(rest, conventions.dateOrder);
+			if (date === undefined || date.reading.kind === 'ambiguous') return undefined;
+			if (
+				!/^\s*[,–-]?\s*(?:(?:indice|version|r[ée]v(?:ision|\.)?) \S{1,3}\s*,?)?\s*(?:établie?|émise?|fait)?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i.test(
+					rest.slice(0, date.start),
+				)
+			)
+				return undefined;
+			const start = at + number.value.length + date.start;
+			return foundIn(cell, start, start + date.end - date.start, date.reading.value);
+		}
+	}
+	return undefined;
+}
+
+/** The date of a letter head: `Lyon, le 22 novembre 2026`. Below a mention of the client's agreement it is a signature's. */
+function datePlaced(rows: readonly Row[], conventions: Conventions): Found | undefined {
+	const found: Found[] = [];
+	for (const { cells } of rows) {
+		for (const cell of cells) {
+			if (/bon pour|signature|accord/i.test(cell.text)) return unique(found);
+			const match =
+				/^(?:(?:[Ff]ait )?[àÀ] \p{Lu}[\p{L}' -]{1,30},?|\p{Lu}[\p{L}' -]{1,30},) (?:le|den|am) (?=\S)/u.exec(cell.text);
+			const [date] = match === null ? [] : datesIn(cell.text.slice(match[0].length), conventions.dateOrder);
+			if (match === null || date?.start !== 0 || date.reading.kind === 'ambiguous') continue;
+			found.push(foundIn(cell, match[0].length, match[0].length + date.end, date.reading.value));
+		}
+	}
+	return unique(found);
+}
+
+/** The date that stands by itself above the lines, when no other one does. */
+function onlyDate(head: readonly Row[], conventions: Conventions): Found | undefined {
+	const dates = head.flatMap(({ cells }) =>
+		cells.flatMap((cell) => datesIn(cell.text, conventions.dateOrder).map((date) => ({ ...date, cell }))),
+	);
+	const [only, ...more] = dates;
+	if (only === undefined || more.length > 0 || only.reading.kind === 'ambiguous') return undefined;
+	const alone = only.start === 0 && only.end === only.cell.text.trimEnd().length;
+	return alone ? foundIn(only.cell, only.start, only.end, only.reading.value) : undefined;
+}
+
+function unique(found: readonly Found[]): Found | undefined {
+	return new Set(found.map(({ value }) => value)).size === 1 ? found[0] : undefined;
+}
+
+const untilPhrases: Readonly<Record<DocumentKind, RegExp>> = {
+	devis: /(?:valable|validité|valide|offre|gültig|valid|prix)[^.;]{0,60}?(?:jusqu['’]au|bis(?: zum)?|until) /giu,
+	invoice:
+		/(?:netto bis(?: zum)?|(?:zahlbar|überweisen|begleichen|zahlen)[^.;]{0,60}? bis(?: zum)?|(?:payer|régler|payable)[^.;]{0,40}? (?:avant|au plus tard) le|(?:pay|remit)[^.;]{0,40}? (?:by|until)) /giu,
+};
+
+function untilInText(rows: readonly Row[], kind: DocumentKind, conventions: Conventions): Found | undefined {
+	const found = rows.flatMap(({ cells }) =>
+		cells.flatMap((cell) =>
+			[...cell.text.matchAll(untilPhrases[kind])].flatMap((match): Found[] => {
+				const start = match.index + match[0].length;
+				const [date] = datesIn(cell.text.slice(start), conventions.dateOrder);
+				if (date?.start !== 0 || date.reading.kind === 'ambiguous') return [];
+				return [foundIn(cell, start, start + date.end, date.reading.value)];
+			}),
+		),
+	);
+	return unique(found);
+}
+
+// ---- money
+
+/** The currency, when all that state one state the same: amounts, heads of columns, a label. */
+function currencyIn(rows: readonly Row[]): Found | undefined {
+	const found = rows.flatMap(({ cells }) =>
+		cells.flatMap((cell) =>
+			[...cell.text.matchAll(statedCurrency)].flatMap((match): Found[] => {
+				const value = readCurrency(match[0]);
+				return value === null ? [] : [foundIn(cell, match.index, match.index + match[0].length, value)];
+			}),
+		),
+	);
+	return unique(found);
+}
+
+const statedCurrency =
+	/(?:€|£|\$)(?=[ \u00a0\u202f]?[-−]?\d)|(?<=\d[ \u00a0\u202f]?)(?:€|£|\$|[Ee]uros?(?!\p{L}))|(?<=[(/:] ?|^|in |en |\p{L} )(?:€|£|[Ee]uros?)(?=[)\s]|$)|(?<!\p{L})(?:EUR|CHF|USD|GBP)(?!\p{L})/gu;
+
+/** Discounts and charges printed between the first and the last of the totals. */
+function adjustmentsAmongTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): Adjustment[] {
+	const totals = sites
+		.filter(({ label }) => label === 'net' || label === 'gross' || label === 'subtotal')
+		.map(({ rowIndex }) => rowIndex);
+	return rows.slice(Math.min(...totals, rows.length), Math.max(...totals, 0) + 1).flatMap((row) => {
+		const [first] = row.cells;
+		const adjusts = first !== undefined && labelAt(first.text)?.label === 'adjustment';
+		return adjusts ? (adjustmentOf(row, conventions) ?? []) : [];
+	});
+}
+
+/**
+ * Settles what the words leave open, by the one arithmetic that holds: whether a discount printed without a sign is
+ * taken off, and which lines the net does not contain (options, details of other lines). Nothing is left out or turned
+ * around unless the sum then is the printed net.
+ */
+function settle(lines: readonly TableLine[], adjustments: readonly Adjustment[], net: Found | undefined) {
+	const asPrinted = adjustments.map(({ found }) => found);
+	const byWord = adjustments.map(({ found, lowers }) =>
+		lowers && new Big(found.value).gt(0) ? { ...found, value: `-${found.value}` } : found,
+	);
+	const positions = new Set(lines.flatMap(({ position }) => position ?? []));
+	const parentOf = (position: string) => position.replace(/\.?[^.]+$/, '');
+	const parents = new Set([...positions].map(parentOf));
+	const choices: ReadonlyArray<(line: TableLine) => boolean> = [
+		() => true,
+		({ optional }) => !optional,
+		({ position }) => position === null || !parents.has(position),
+		({ position }) => position === null || !positions.has(parentOf(position)),
+	];
+	const fit = choices.flatMap((counted) =>
+		[byWord, asPrinted, []]
+			.filter((each) => addsUp(lines.filter(counted), each, net))
+			.map((each) => ({ counted, each })),
+	)[0] ?? { counted: () => true, each: byWord };
+	return {
+		adjustments: fit.each,
+		lineFigures: lines.map(
+			(line): LineFigures => (fit.counted(line) ? line.figures : { ...line.figures, counted: false }),
+		),
+	};
+}
+
+function addsUp(lines: readonly TableLine[], adjustments: readonly Found[], net: Found | undefined): boolean {
+	if (net === undefined) return false;
+	const parts = [...lines.flatMap(({ values }) => values.total ?? []), ...adjustments];
+	const sum = parts.reduce((sofar, { value }) => sofar.plus(value), new Big(0));
+	return sum.minus(net.value).abs().lte('0.005');
+}
+
+function withoutProse(row: Row): Row[] {
+	const cells = row.cells.filter(({ isPiece }) => isPiece !== true);
+	return cells.length === row.cells.length ? [row] : cells.length === 0 ? [] : [{ ...row, cells }];
+}
+
+function withoutCells(row: Row, used: ReadonlySet<Cell>): Row[] {
+	const cells = row.cells.filter((cell) => !used.has(cell));
+	return cells.length === 0 ? [] : cells.length === row.cells.length ? [row] : [{ ...row, cells }];
+}

@@ -1,0 +1,342 @@
+import Big from 'big.js';
+import { conventionsOf } from '../page/found';
+import type { Cell, Row, SourcePlace, Word } from '../rows/layout';
+import { datesIn, readCurrency, readDate, readNumber, type DateOrder, type DecimalMark } from '../page/numbers';
+import type { ValueKind } from '../model/schema';
+
+/** The rows of a document, prepared for looking values up. */
+export interface PageIndex {
+	readonly rows: readonly IndexedRow[];
+	readonly decimalMark: DecimalMark | undefined;
+	readonly dateOrder: DateOrder | undefined;
+}
+
+/** Prepares rows; `text` is the whole source when it is plain text, so that quotes are cut from it unchanged. */
+export function indexOf(rows: readonly Row[], text?: string): PageIndex {
+	const { decimalMark, dateOrder } = conventionsOf(rows);
+	return {
+		rows: rows.map((row, at) => indexRow(row, at, decimalMark, dateOrder, text)),
+		decimalMark,
+		dateOrder,
+	};
+}
+
+/** Some words of one cell. */
+export interface Span {
+	readonly row: number;
+	readonly cell: number;
+	/** Word numbers in the cell, `to` exclusive. */
+	readonly from: number;
+	readonly to: number;
+}
+
+/** Words of a cell that hold a value; a value that is ambiguous has a match for each thing that it could be. */
+export interface Match extends Span {
+	readonly value: string;
+	readonly place: SourcePlace;
+	/** False when what is printed could as well be another value: `03/04/2026`, `1.234`. */
+	readonly sure: boolean;
+}
+
+/** A cell, prepared. */
+export interface IndexedCell {
+	readonly cell: Cell;
+	/** The cell's words as they are compared, joined by one blank, and where each begins in that. */
+	readonly plain: string;
+	readonly starts: readonly number[];
+	/** `plain` in lower case without blanks, and where each of its characters stands in `plain`. */
+	readonly solid: { readonly text: string; readonly at: readonly number[] };
+	readonly numbers: readonly Match[];
+	readonly dates: readonly Match[];
+}
+
+/** A row, prepared. */
+export interface IndexedRow {
+	readonly row: Row;
+	readonly cells: readonly IndexedCell[];
+	/** What the row's cells announce, when it holds column titles. */
+	readonly columns: ReadonlyMap<IndexedCell, Column>;
+}
+
+function indexRow(
+	row: Row,
+	at: number,
+	mark: DecimalMark | undefined,
+	order: DateOrder | undefined,
+	text: string | undefined,
+): IndexedRow {
+	const cells = row.cells.map((cell, cellAt): IndexedCell => {
+		const starts: number[] = [];
+		let plain = '';
+		for (const word of cell.words) {
+			if (plain !== '') plain += ' ';
+			starts.push(plain.length);
+			plain += normal(word.text);
+		}
+		const place = (from: number, to: number) => placeOf(cell, from, to, text);
+		const figures = /\d/.test(plain);
+		const numbers = figures ? numberMatches(cell.words, at, cellAt, mark, place) : [];
+		const dates = (figures ? datesIn(plain, order) : []).flatMap(({ start, end, reading }): Match[] => {
+			const { from, to } = wordsAt(starts, start, end);
+			const values = reading.kind === 'date' ? [reading.value] : reading.could;
+			return values.map((value) => ({
+				row: at,
+				cell: cellAt,
+				from,
+				to,
+				value,
+				place: place(from, to),
+				sure: values.length === 1,
+			}));
+		});
+		return { cell, plain, starts, solid: solidOf(plain), numbers, dates };
+	});
+	return { row, cells, columns: columnsOf({ cells }) };
+}
+
+/** The numbers of a cell, each as long as it can be: of `1 234,56` neither `1` nor `234,56` is one. */
+function numberMatches(
+	words: readonly Word[],
+	row: number,
+	cell: number,
+	mark: DecimalMark | undefined,
+	place: (from: number, to: number) => SourcePlace,
+): Match[] {
+	const found: Match[] = [];
+	for (let from = 0; from < words.length; from++) {
+		if (!beginsNumber.test(words[from]!.text)) continue;
+		let longest: { to: number; values: readonly string[] } | undefined;
+		let joined = '';
+		for (let to = from + 1; to <= Math.min(words.length, from + 6); to++) {
+			joined += (joined === '' ? '' : ' ') + words[to - 1]!.text;
+			const reading = readNumber(bare(joined), mark);
+			if (reading !== null) longest = { to, values: reading.kind === 'number' ? [reading.value] : reading.could };
+		}
+		if (longest === undefined) continue;
+		const { to, values } = longest;
+		const sure = values.length === 1;
+		for (const value of values) found.push({ row, cell, from, to, value, place: place(from, to), sure });
+		from = to - 1;
+	}
+	return found;
+}
+
+const beginsNumber = /^\D{0,4}\d|^[-−–+(€$£]|^(?:EUR|USD|GBP|CHF)$/i;
+
+/** A printed number without what often touches it: punctuation, a unit. */
+function bare(text: string): string {
+	return text
+		.replace(/^[:=x×*[]+/i, '')
+		.replace(/[:;,.\]*]+$/, '')
+		.replace(/(\d)\s?(?:h|hrs?|j|jrs?|m|m²|m2|m³|m3|ml|l|kg|g|t|u|ens|pce|pcs|st|stk|forfait)$/i, '$1');
+}
+
+/** Every place where the rows hold a value that equals `printed`, by number, by date or as words. */
+export function matches(index: PageIndex, printed: string, kind: ValueKind): Match[] {
+	switch (kind) {
+		case 'text':
+			return textMatches(index, printed);
+		case 'identifier':
+			return identifierMatches(index, printed);
+		case 'number': {
+			const wanted = readNumber(bare(printed.trim()), index.decimalMark) ?? readNumber(bare(printed.trim()), '.');
+			if (wanted === null) return [];
+			const values = wanted.kind === 'number' ? [wanted.value] : wanted.could;
+			return everyCell(index, ({ numbers }) => numbers).filter(({ value }) =>
+				values.some((one) => new Big(one).eq(value)),
+			);
+		}
+		case 'date': {
+			const wanted = readDate(printed, index.dateOrder);
+			if (wanted === null) return [];
+			const values = wanted.kind === 'date' ? [wanted.value] : wanted.could;
+			return everyCell(index, ({ dates }) => dates).filter(({ value }) => values.includes(value));
+		}
+		case 'currency': {
+			const code = currencyCode(printed);
+			if (code === null) return [];
+			return everyCell(index, ({ cell }, row, at) =>
+				cell.words.flatMap((word, from): Match[] =>
+					currencyIn(word.text) === code
+						? [{ row, cell: at, from, to: from + 1, value: code, place: word.place, sure: true }]
+						: [],
+				),
+			);
+		}
+		default:
+			return kind satisfies never;
+	}
+}
+
+/** As it is printed, whatever case and blanks the model wrote it with. */
+export function textMatches(index: PageIndex, printed: string): Match[] {
+	const wanted = normal(printed).replace(/ /g, '').toLowerCase();
+	if (!/[\p{L}\p{N}]/u.test(wanted)) return [];
+	return everyCell(index, ({ cell, plain, starts, solid }, row, at) => {
+		const found: Match[] = [];
+		for (let solidAt = solid.text.indexOf(wanted); solidAt !== -1; solidAt = solid.text.indexOf(wanted, solidAt + 1)) {
+			const start = solid.at[solidAt]!;
+			const end = solid.at[solidAt + wanted.length - 1]! + 1;
+			if (continues(plain, start - 1, start) || continues(plain, end - 1, end)) continue;
+			const { from, to } = wordsAt(starts, start, end);
+			const words = cell.words.slice(from, to);
+			const wholeWords = start === starts[from] && end === starts[to - 1]! + normal(words.at(-1)!.text).length;
+			const value = wholeWords ? words.map(({ text }) => text).join(' ') : plain.slice(start, end);
+			found.push({ row, cell: at, from, to, value, place: placeOf(cell, from, to, undefined), sure: true });
+		}
+		return found;
+	});
+}
+
+/** Whether both sides of a cut belong to one word, number or code. */
+function continues(text: string, left: number, right: number): boolean {
+	const [a, b] = [text[left] ?? ' ', text[right] ?? ' '];
+	const word = /[\p{L}\p{N}@_]/u;
+	if (word.test(a) && word.test(b)) return true;
+	// `12` is no part of `12,50`, nor `D-2026` of `D-2026-14`.
+	if (/[\p{N}]/u.test(b) && /[-.,/]/.test(a) && /[\p{L}\p{N}]/u.test(text[left - 1] ?? ' ')) return true;
+	return /[\p{N}]/u.test(a) && /[-.,/]/.test(b) && /[\p{L}\p{N}]/u.test(text[right + 1] ?? ' ');
+}
+
+/** Codes that are printed with blanks or points between their groups: a SIRET, a VAT number. */
+function identifierMatches(index: PageIndex, printed: string): Match[] {
+	const wanted = squeezed(printed);
+	if (wanted.length < 5) return textMatches(index, printed);
+	return everyCell(index, ({ cell }, row, at) => {
+		const found: Match[] = [];
+		const parts = cell.words.map(({ text }) => squeezed(text.replace(/^.*[:°](?=.)/u, '')));
+		for (let from = 0; from < parts.length; from++) {
+			let joined = '';
+			for (let to = from + 1; to <= parts.length && joined.length < wanted.length; to++) {
+				joined += parts[to - 1]!;
+				if (joined !== wanted) continue;
+				found.push({ row, cell: at, from, to, value: wanted, place: placeOf(cell, from, to, undefined), sure: true });
+			}
+		}
+		return found;
+	});
+}
+
+/** A match within a cell, grown to the cell's whole text. */
+export function wholeCell({ cell }: IndexedCell, match: Match): Match {
+	const to = cell.words.length;
+	const value = cell.words.map(({ text }) => text).join(' ');
+	return { ...match, from: 0, to, value, place: placeOf(cell, 0, to, undefined), sure: true };
+}
+
+/** Those of some figures that equal `printed`. */
+export function matchingNumbers(index: PageIndex, printed: string, figures: readonly Match[]): Match[] {
+	const text = bare(printed.trim());
+	const wanted = readNumber(text, index.decimalMark) ?? readNumber(text, '.');
+	if (wanted === null) return [];
+	const values = wanted.kind === 'number' ? [wanted.value] : wanted.could;
+	return figures.filter(({ value }) => values.some((one) => new Big(one).eq(value)));
+}
+
+/** A figure of a line that a column title can announce. */
+export type Column = 'quantity' | 'unitPrice' | 'vatRate' | 'total';
+
+const columnTitles: ReadonlyArray<readonly [Column, RegExp]> = [
+	['quantity', /^(?:qt[ée]s?|quantit|nombre|nb|menge|anzahl|qty|hours|heures)/i],
+	['vatRate', /^(?:taux|%)?\s*(?:de )?(?:t\.?v\.?a|mwst|ust|vat|tax)\b/i],
+	['unitPrice', /\bunit|\bp\.?\s?u\b|einzelpreis|stückpreis/i],
+	['total', /montant|total|betrag|amount|gesamt|\bnet\b/i],
+	['unitPrice', /prix|preis|price|tarif|rate$/i],
+];
+
+/** Which figure of a line each column title announces. Of two titles for one figure the later column is the total. */
+function columnsOf({ cells }: Pick<IndexedRow, 'cells'>): ReadonlyMap<IndexedCell, Column> {
+	const columns = new Map<IndexedCell, Column>();
+	for (const cell of cells) {
+		if (cell.numbers.length > 0) continue;
+		const kind = columnTitles.find(([, title]) => title.test(cell.plain))?.[0];
+		if (kind === undefined) continue;
+		const earlier = [...columns].find(([, one]) => one === kind)?.[0];
+		if (earlier === undefined) columns.set(cell, kind);
+		else if (kind === 'unitPrice') columns.set(cell, 'total');
+		else if (kind === 'total') columns.set(cell, kind).delete(earlier);
+	}
+	return columns;
+}
+
+function everyCell(index: PageIndex, find: (cell: IndexedCell, row: number, at: number) => readonly Match[]): Match[] {
+	return index.rows.flatMap(({ cells }, row) => cells.flatMap((cell, at) => find(cell, row, at)));
+}
+
+function solidOf(plain: string): IndexedCell['solid'] {
+	const at: number[] = [];
+	let text = '';
+	for (let index = 0; index < plain.length; index++) {
+		const low = plain[index]!.toLowerCase();
+		if (low === ' ' || low.length !== 1) continue;
+		text += low;
+		at.push(index);
+	}
+	return { text, at };
+}
+
+function wordsAt(starts: readonly number[], start: number, end: number): { from: number; to: number } {
+	let from = 0;
+	while (from + 1 < starts.length && starts[from + 1]! <= start) from++;
+	let to = from + 1;
+	while (to < starts.length && starts[to]! < end) to++;
+	return { from, to };
+}
+
+/** One place around several words; its quote is the source's own text. */
+function placeOf(cell: Cell, from: number, to: number, text: string | undefined): SourcePlace {
+	const words = cell.words.slice(from, to);
+	const [first, last] = [words[0]!, words.at(-1)!];
+	if ('box' in first.place) {
+		const boxes = words.flatMap(({ place }) => ('box' in place ? [place.box] : []));
+		return {
+			page: first.place.page,
+			box: [
+				Math.min(...boxes.map(([left]) => left)),
+				Math.min(...boxes.map(([, top]) => top)),
+				Math.max(...boxes.map(([, , right]) => right)),
+				Math.max(...boxes.map(([, , , bottom]) => bottom)),
+			],
+			quote: cell.text.slice(first.start, last.start + last.text.length),
+		};
+	}
+	if ('offset' in first.place && 'offset' in last.place) {
+		const { offset } = first.place;
+		const end = last.place.offset + last.place.quote.length;
+		return { offset, quote: text?.slice(offset, end) ?? cell.text.slice(first.start, last.start + last.text.length) };
+	}
+	return first.place;
+}
+
+/** Whether one cell stands at least partly under the other. */
+export function overlaps(a: Cell, b: Cell): boolean {
+	return a.left < b.right && b.left < a.right;
+}
+
+/** White space of every kind, typographic quotes and dashes are written in many ways and mean the same. */
+export function normal(text: string): string {
+	return text
+		.normalize('NFC')
+		.replace(/\u00ad/g, '')
+		.replace(/\s+/g, ' ')
+		.replace(/[’‘‛´`]/g, "'")
+		.replace(/‹/g, '<')
+		.replace(/[“”„«»]/g, '"')
+		.replace(/[‐‑‒–—−]/g, '-');
+}
+
+function squeezed(text: string): string {
+	return text
+		.normalize('NFKC')
+		.toUpperCase()
+		.replace(/[\s.\-_/]/g, '');
+}
+
+function currencyCode(printed: string): string | null {
+	return readCurrency(printed) ?? (/^[A-Z]{3}$/.test(printed.trim()) ? printed.trim() : null);
+}
+
+function currencyIn(word: string): string | null {
+	const sign = word.replace(/^[(\d\s.,'+-]+/, '').replace(/[\s).,:;\d]+$/, '');
+	return sign === '' ? null : currencyCode(sign);
+}

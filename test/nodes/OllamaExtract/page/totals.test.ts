@@ -1,0 +1,57 @@
+import { conventionsOf } from '../../../../nodes/OllamaExtract/page/found';
+import { sitesIn } from '../../../../nodes/OllamaExtract/page/labelled';
+import { rowsOfText } from '../../../../nodes/OllamaExtract/rows/text';
+import { readTotals } from '../../../../nodes/OllamaExtract/page/totals';
+
+const totalsOf = (text: string) => {
+	const rows = rowsOfText(text);
+	return readTotals(rows, sitesIn(rows), conventionsOf(rows));
+};
+const valuesOf = (text: string) =>
+	Object.fromEntries(Object.entries(totalsOf(text).totals).map(([key, { value }]) => [key, value]));
+
+test('net, tax and gross by their labels, in one cell too', () => {
+	const expected = { net: '100.00', tax: '20.00', gross: '120.00' };
+	expect(valuesOf('Total HT   100,00 €\nTVA 20 %   20,00 €\nTotal TTC   120,00 €')).toEqual(expected);
+	expect(valuesOf('Total HT : 100,00 € - TVA : 20,00 € - Total TTC : 120,00 €')).toEqual(expected);
+	expect(valuesOf('Nettobetrag   100,00\nzzgl. 20% MwSt.   20,00\nRechnungsbetrag   120,00')).toEqual(expected);
+});
+
+test('taxes by rate, with what they are taken from', () => {
+	const { taxes } = totalsOf(
+		'Total HT   3 018,00 €\nTVA 10 % sur 1 638,00 €   163,80 €\nTVA 5,5 % sur 1 380,00 €   75,90 €\nTotal TTC   3 257,70 €',
+	);
+	expect(taxes.map(({ rate, base, amount }) => [rate?.value, base?.value, amount?.value])).toEqual([
+		['10', '1638.00', '163.80'],
+		['5.5', '1380.00', '75.90'],
+	]);
+});
+
+test('a rate in brackets is a rate, not an amount below zero', () => {
+	const { totals, taxes } = totalsOf('Total HT   100,00 €\nTVA (20 %)   20,00 €\nTotal TTC   120,00 €');
+	expect(taxes[0]?.rate?.value).toBe('20');
+	expect(totals.tax?.value).toBe('20.00');
+});
+
+test.each(['Net de taxes', 'Total net de taxes', 'Montant total net de taxes', 'Net à payer'])(
+	'%s is net and gross where no tax is charged',
+	(label) => {
+		const text = `${label}   1 250,00 €\nTVA non applicable, art. 293 B du CGI`;
+		expect(valuesOf(text)).toEqual({ net: '1250.00', gross: '1250.00' });
+	},
+);
+
+test('subtotals on the way are no totals', () => {
+	const { totals, subtotals } = totalsOf(
+		'Sous-total Lot 1   60,00\nSous-total Lot 2   40,00\nTotal HT   100,00\nTVA   20,00\nTotal TTC   120,00',
+	);
+	expect(totals.net?.value).toBe('100.00');
+	expect(subtotals.map(({ value }) => value)).toEqual(['60.00', '40.00']);
+});
+
+test('figures that cannot be the totals of one document are doubts, each with what was seen', () => {
+	const { totals, ambiguous } = totalsOf('Total HT   890,00 €\nTVA   2 367,70 €\nTotal TTC   3 257,70 €');
+	expect(totals).toEqual({});
+	expect(ambiguous.map(({ path }) => path)).toEqual(['totals.net', 'totals.tax', 'totals.gross']);
+	expect(ambiguous[1]?.message).toContain('2367.70');
+});
