@@ -1,7 +1,14 @@
 /**
  * What one look at the machine found. A fact that could not be read says why: unknown is never fine, and never 0.
  */
-export type Fact<T> = { readonly known: true; readonly value: T } | { readonly known: false; readonly why: string };
+export type Fact<T> = { readonly known: true; readonly value: T } | Unknown;
+
+export interface Unknown {
+	readonly known: false;
+	readonly why: string;
+	/** Set where the reason itself says something: nobody set the source up, or its server is not there. */
+	readonly reason?: 'not-set-up' | 'nothing-answers';
+}
 
 /** A fact that was read. */
 export function known<T>(value: T): Fact<T> {
@@ -9,15 +16,15 @@ export function known<T>(value: T): Fact<T> {
 }
 
 /** A fact that could not be read; `why` names the place and the reason, never a secret. */
-export function unknown(why: string): { readonly known: false; readonly why: string } {
-	return { known: false, why };
+export function unknown(why: string, reason?: Unknown['reason']): Unknown {
+	return { known: false, why, ...(reason && { reason }) };
 }
 
 /** All that a diagnosis judges. Times are ISO 8601, sizes bytes, durations milliseconds, ratios 0 to 1. */
 export interface MachineFacts {
 	readonly takenAt: string;
 	readonly host: HostFacts;
-	readonly units: Fact<UnitList>;
+	readonly systemd: Fact<SystemdFacts>;
 	readonly containers: Fact<readonly ContainerFacts[]>;
 	readonly postgres: PostgresFacts;
 	readonly executions: Fact<ExecutionFacts>;
@@ -34,14 +41,11 @@ export interface HostFacts {
 	readonly cpu: Fact<CpuUse>;
 	readonly memory: Fact<MemoryUse>;
 	readonly pressure: Fact<PressureFacts>;
-	readonly fileSystems: Fact<readonly FileSystemUse[]>;
+	readonly fileSystems: Fact<readonly FileSystem[]>;
 	readonly oomKills: Fact<OomKills>;
 	readonly openFiles: Fact<{ readonly allocated: number; readonly limit: number }>;
 	readonly bootedAt: Fact<string>;
-	/** Whether the kernel holds its clock for synchronised with a time server. */
-	readonly clock: Fact<{ readonly synchronised: boolean }>;
 	readonly rebootRequired: Fact<boolean>;
-	readonly pendingUpdates: Fact<number>;
 }
 
 /** Shares of all processor time over the window. `steal` is what the hypervisor gave to others. */
@@ -59,12 +63,13 @@ export interface MemoryUse {
 	readonly swapFreeBytes: number;
 }
 
-/** Share of the last 10 and 60 seconds in which some or all tasks waited for the resource (PSI). */
+/** Shares of the last 10 and 60 seconds in which some tasks, or all at once, waited for the resource (PSI). */
 export interface Pressure {
 	readonly some10: number;
 	readonly some60: number;
-	readonly full10: number;
-	readonly full60: number;
+	/** `null` where the kernel does not say, as for processors before Linux 5.13. */
+	readonly full10: number | null;
+	readonly full60: number | null;
 }
 
 export interface PressureFacts {
@@ -73,10 +78,15 @@ export interface PressureFacts {
 	readonly io: Pressure;
 }
 
-export interface FileSystemUse {
+export interface FileSystem {
 	readonly mountPoint: string;
 	readonly type: string;
+	/** The file system itself takes no writes, whoever asks; a read-only view of a writable one is not meant. */
 	readonly readOnly: boolean;
+	readonly use: Fact<FileSystemUse>;
+}
+
+export interface FileSystemUse {
 	readonly totalBytes: number;
 	/** What a process that is not root may still write. */
 	readonly availableBytes: number;
@@ -85,16 +95,18 @@ export interface FileSystemUse {
 	readonly freeInodes: number;
 }
 
-/** Processes that the kernel killed for memory. `byGroup` names control groups whose own limit was hit. */
+/** Processes that the kernel killed for memory. `byGroup` names the control groups that still stand and lost some. */
 export interface OomKills {
 	readonly sinceBoot: number;
-	readonly byGroup: ReadonlyArray<{ readonly group: string; readonly kills: number }>;
+	readonly byGroup: Fact<ReadonlyArray<{ readonly group: string; readonly kills: number }>>;
 }
 
-export interface UnitList {
-	readonly units: readonly UnitFacts[];
+export interface SystemdFacts {
 	/** When systemd was asked: a file that a timer writes can be old. */
 	readonly readAt: string;
+	readonly units: readonly UnitFacts[];
+	/** Whether systemd holds the clock for synchronised with a time server. */
+	readonly clockSynchronised: Fact<boolean>;
 }
 
 export interface UnitFacts {
@@ -185,13 +197,13 @@ export interface ExecutionFacts {
 
 export interface RedisFacts {
 	readonly version: string;
-	readonly evictionPolicy: Fact<string>;
+	readonly evictionPolicy: string;
 	/** 0 where Redis has no limit of its own. */
 	readonly maxMemoryBytes: number;
 	readonly usedMemoryBytes: number;
 	readonly evictedKeys: number;
 	readonly appendOnly: boolean;
-	/** Save points, as in `save 3600 1`; empty where Redis writes no snapshot. Unknown where CONFIG is forbidden. */
+	/** As in `3600 1 300 100`; empty where Redis writes no snapshot. Unknown where CONFIG is forbidden. */
 	readonly savePoints: Fact<string>;
 	readonly lastSaveOk: boolean;
 	readonly lastAppendWriteOk: boolean;
@@ -209,15 +221,24 @@ export interface QueueFacts {
 	readonly failed: number;
 	readonly paused: boolean;
 	readonly oldestWaitingMs: number | null;
-	/** Active jobs whose lock has run out: their worker is gone or its event loop stands still. */
+	/** Active jobs without a lock at both looks: their worker is gone, or its event loop stands still. */
 	readonly activeWithoutLock: number;
-	/** Connections that stand in a blocking read of this queue: each is a worker ready for the next job. */
+	/** Connections to Redis that Bull opened to wait for jobs of this queue: one per worker process. */
+	readonly consumers: number;
+	/** Those of them that stand in a blocking read, ready for the next job. */
 	readonly blockedConsumers: number;
-	/** Worker processes that listen to n8n's commands, so are alive, consuming or not. */
-	readonly workersAlive: number;
-	/** Between the two looks, did any job leave the waiting list or the active one? */
+	/** Worker and webhook processes that listen to n8n's commands, so are alive, consuming or not. */
+	readonly listeners: number;
+	/** Whether any job started or ended between the two looks. */
 	readonly moved: boolean;
 	readonly windowMs: number;
+	/** What each worker's own health address said; empty where none was named. */
+	readonly probes: readonly WorkerProbe[];
+}
+
+export interface WorkerProbe {
+	readonly worker: string;
+	readonly answers: boolean;
 }
 
 export interface ModelFacts {
