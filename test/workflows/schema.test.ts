@@ -8,6 +8,7 @@ import { startPostgres, type PostgresServer } from '../support/postgres';
 
 const shippedFolder = join(__dirname, '..', '..', 'workflows');
 const schema = readFileSync(join(shippedFolder, 'schema.sql'), 'utf8');
+const readme = readFileSync(join(shippedFolder, 'README.md'), 'utf8');
 const workflow = JSON.parse(readFileSync(join(shippedFolder, 'extraction-devis.json'), 'utf8')) as {
 	nodes: Array<{ name: string; parameters: { query?: string } }>;
 };
@@ -539,7 +540,6 @@ describe('what happens to a claimed file', () => {
 		['overloaded', 'review'],
 		['configuration', 'review'],
 		['unauthorized', 'review'],
-		['model-unavailable', 'review'],
 		['unknown', 'review'],
 		// Reading is what took too long: a busy machine at first, then a file that cannot be read here.
 		['timeout', 'failed'],
@@ -693,6 +693,52 @@ describe('waiting for the model', () => {
 		]);
 	});
 
+	describe('for a page that gives neither number, total nor line', () => {
+		const nothing = { number: null, lines: [], totals: { net: null, tax: null, gross: null } };
+
+		/** Stored and put to review without the model, then read again with it: nothing is there. */
+		async function nothingThere(meanwhile = 'SELECT') {
+			const client = await prepared();
+			const first = await claim(client, ['a.pdf']);
+			await choose(client, first, 'a');
+			await save(client, extracted('a', { verdict: 'review', reasons: waiting, data: nothing }, first.claim_id!));
+			await close(client, first, 'a', 'review');
+			await client.query(meanwhile);
+			await due(client);
+			const again = await claim(client, []);
+			expect(await choose(client, again, 'a')).toMatchObject({ suite: 'extraire' });
+			const { verdict } = await fail(client, again, 'failed');
+			await close(client, again, 'a', verdict === 'failed' ? 'rejected' : 'review');
+			return { client, verdict };
+		}
+
+		test('its empty row gives way to the rejection that it would have been with the model', async () => {
+			const { client, verdict } = await nothingThere();
+			expect(verdict).toBe('failed');
+			expect((await client.query('SELECT FROM devis')).rowCount).toBe(0);
+			expect((await client.query('SELECT sha256, code, archived_as FROM devis_rejected')).rows).toEqual([
+				{ sha256: 'a', code: 'failed', archived_as: '/files/rejected/a.pdf' },
+			]);
+			expect((await client.query('SELECT state, devis_id, duplicate FROM devis_claims')).rows).toEqual([
+				{ state: 'done', devis_id: null, duplicate: false },
+			]);
+		});
+
+		test.each([
+			[`UPDATE devis SET numero = 'D-17'`],
+			[`UPDATE devis SET client_nom = 'M. Martin'`],
+			[`UPDATE devis SET verdict = 'complete'`],
+			[`INSERT INTO devis_items (devis_id, description) SELECT id, 'Pose' FROM devis`],
+		])('what a person filled in meanwhile stays: %s', async (meanwhile) => {
+			const { client, verdict } = await nothingThere(meanwhile);
+			expect(verdict).toBe('review');
+			expect((await client.query('SELECT archived_as FROM devis')).rows).toEqual([
+				{ archived_as: '/files/review/a.pdf' },
+			]);
+			expect((await client.query('SELECT FROM devis_rejected')).rowCount).toBe(0);
+		});
+	});
+
 	test('another file of the same name is not held up by it', async () => {
 		const client = await prepared();
 		await putToReview(client);
@@ -734,6 +780,44 @@ describe('waiting for the model', () => {
 			`UPDATE devis_claims SET retry_at = now() - interval '1 day', expires_at = now() - interval '2 days'`,
 		);
 		expect(await claim(client, [])).toMatchObject({ path: '/files/review/a.pdf' });
+	});
+});
+
+describe('the queries of the README', () => {
+	const [inInbox, inReview] = readme
+		.split('```sql\n')
+		.slice(1)
+		.map((block) => block.split('```')[0]!)
+		.filter((query) => query.includes('FROM devis_claims'));
+	const names = async (client: Client, query: string | undefined) =>
+		(await client.query<{ file_name: string }>(query!)).rows.map(({ file_name }) => file_name);
+
+	test('what waits in devis/ is told from what waits in review/ for the model, also while it is worked on', async () => {
+		const client = await prepared();
+		const put = await claim(client, ['for the model.pdf']);
+		await choose(client, put, 'a');
+		const waiting = [{ code: 'model-unavailable', message: 'Ollama ne répond pas.' }];
+		await save(client, extracted('a', { verdict: 'review', reasons: waiting }, put.claim_id!));
+		await close(client, put, 'a', 'review');
+		const held = await claim(client, ['held.pdf', 'free.pdf']);
+		for (const again of [false, true]) {
+			if (again) {
+				await client.query('UPDATE devis_claims SET retry_at = now() WHERE archived_as IS NOT NULL');
+				expect(await claim(client, [])).toMatchObject({ path: '/files/review/for the model.pdf' });
+			}
+			expect((await names(client, inInbox)).sort()).toEqual(['free.pdf', held.file_name].sort());
+			expect(await names(client, inReview)).toEqual(['for the model.pdf']);
+		}
+	});
+
+	test('every query runs', async () => {
+		const client = await prepared();
+		const queries = readme
+			.split('```sql\n')
+			.slice(1)
+			.map((block) => block.split('```')[0]!);
+		for (const query of queries) await client.query(query);
+		expect(queries.length).toBeGreaterThan(2);
 	});
 });
 
