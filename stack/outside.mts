@@ -1,3 +1,6 @@
+/** Models that nothing shipped needs, each with what it is good for. */
+export const optionalModels: Readonly<Record<string, string>> = { 'qwen2.5vl:3b': 'for images' };
+
 /** What was found of an Ollama server and of the models that are wanted from it. */
 export interface OllamaService {
 	readonly url: string;
@@ -6,22 +9,29 @@ export interface OllamaService {
 	readonly missing: readonly string[];
 	/** The commands that give what is missing. */
 	readonly commands: readonly string[];
+	/** Models that are not there and may stay away, with what each is good for and the command that gives it. */
+	readonly optional: ReadonlyArray<{ readonly name: string; readonly purpose: string; readonly command: string }>;
 }
 
-/** Looks for Ollama at `url`, see https://github.com/ollama/ollama/blob/main/docs/api.md#list-local-models */
+/** Looks for Ollama at `url` and for `wanted` and the optional models there, see https://github.com/ollama/ollama/blob/main/docs/api.md#list-local-models */
 export async function findOllama(url: string, wanted: readonly string[]): Promise<OllamaService> {
 	const models = await listModels(url);
-	const missing = wanted.filter((name) => !models?.some((have) => have === name || have === `${name}:latest`));
+	const isMissing = (name: string) => !models?.some((have) => have === name || have === `${name}:latest`);
+	const missing = wanted.filter(isMissing);
 	const install = isLocal(url)
 		? 'curl -fsSL https://ollama.com/install.sh | sh'
 		: `OLLAMA_URL=<where Ollama answers> npm start`;
 	const at = isLocal(url) && new URL(url).port === '11434' ? '' : `OLLAMA_HOST=${new URL(url).host} `;
+	const pull = (name: string) => `${at}ollama pull ${name}`;
 	return {
 		url,
 		found: models !== undefined,
 		models: models ?? [],
 		missing,
-		commands: [...(models ? [] : [install]), ...missing.map((name) => `${at}ollama pull ${name}`)],
+		commands: [...(models ? [] : [install]), ...missing.map(pull)],
+		optional: Object.entries(optionalModels)
+			.filter(([name]) => !wanted.includes(name) && isMissing(name))
+			.map(([name, purpose]) => ({ name, purpose, command: pull(name) })),
 	};
 }
 

@@ -25,6 +25,7 @@ export function closingTable({ facts, stackFile, workflowNames, newPassword }: O
 		),
 		['Ollama', ollama.found ? `${ollama.url}, ${ollama.models.length} models` : `none answers at ${ollama.url}`],
 		...ollama.commands.map((command): [string, string] => ['  missing, run', command]),
+		...ollama.optional.map(({ purpose, command }): [string, string] => [`  optional ${purpose}`, command]),
 		...(facts.mode === 'regular'
 			? [['Redis', 'none: regular mode, everything runs in one n8n'] as [string, string]]
 			: []),

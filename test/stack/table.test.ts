@@ -34,6 +34,7 @@ const facts: Facts = {
 			models: [],
 			missing: ['qwen:3b'],
 			commands: ['ollama pull qwen:3b'],
+			optional: [{ name: 'vision:3b', purpose: 'for images', command: 'ollama pull vision:3b' }],
 		},
 	},
 	processes: [],
@@ -48,7 +49,8 @@ test('the table gives the editor, the tunnel, the folder, the webhook and what i
 		'/h/files/devis',
 		'require("/h/stack.json").databaseUrl',
 		'curl -X POST -H "X-AuraStack-Token: $(cat \'/h/secrets/webhook-token\')" http://127.0.0.1:5678/webhook/ask',
-		'ollama pull qwen:3b',
+		'missing, run        ollama pull qwen:3b\n',
+		'optional for images  ollama pull vision:3b\n',
 	]) {
 		expect(table).toContain(part);
 	}
