@@ -49,7 +49,7 @@ test('the table gives the editor, the tunnel, the folder, the webhook and what i
 		'/h/files/devis',
 		'require("/h/stack.json").databaseUrl',
 		'curl -X POST -H "X-AuraStack-Token: $(cat \'/h/secrets/webhook-token\')" http://127.0.0.1:5678/webhook/ask',
-		'missing, run        ollama pull qwen:3b\n',
+		'missing, run         ollama pull qwen:3b\n',
 		'optional for images  ollama pull vision:3b\n',
 	]) {
 		expect(table).toContain(part);
