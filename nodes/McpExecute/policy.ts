@@ -43,6 +43,8 @@ export interface StdioTransport {
 export interface HttpTransport {
 	readonly kind: 'http';
 	readonly url: string;
+	/** `public`: a name that leads to this machine or a private network is refused, however often it is resolved. */
+	readonly addresses: 'public' | 'any';
 }
 
 export interface ServerLimits {
@@ -118,7 +120,7 @@ export function loadPolicy(text: string, variables: Readonly<Record<string, stri
 		]);
 		const transport = server.stdio
 			? { kind: 'stdio' as const, ...server.stdio }
-			: { kind: 'http' as const, url: server.http!.url };
+			: { kind: 'http' as const, ...server.http! };
 		const limits = { ...defaultLimits, ...file.limits, ...server.limits };
 		return [name, { name, transport, serial: server.serial, limits, callers, tools: new Map(tools) }];
 	});
@@ -177,7 +179,10 @@ function fileSchema(variables: Readonly<Record<string, string>>) {
 		setEnv: z.record(variable, filled).default({}),
 		cwd: folder.optional(),
 	});
-	const http = z.strictObject({ url: filled.pipe(z.url({ protocol: /^https?$/ })) });
+	const http = z.strictObject({
+		url: filled.pipe(z.url({ protocol: /^https?$/ })),
+		addresses: z.enum(['public', 'any']).default('public'),
+	});
 	const rule = z.union([
 		z.literal('any'),
 		z.strictObject({ in: z.array(name) }),
