@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { readJson } from './state.mts';
+import { readJson, writeJson } from './state.mts';
 
 /** A process that no other can be mistaken for: its number, when it began (clock ticks since boot), and which boot. */
 export interface ProcessIdentity {
@@ -27,14 +27,20 @@ export function identify(pid: number): ProcessIdentity | undefined {
 
 /**
  * Ends what an earlier run of this stack left behind when it was killed: the processes recorded in `file`, and only
- * while they are provably the same ones. Resolves to their names.
+ * while they are provably the same ones. Says once that it takes over from such a run; resolves to their names.
  */
-export async function stopLeftovers(file: string): Promise<string[]> {
-	const alive = (readJson<ProcessRecord[]>(file) ?? []).filter(isStillThere);
+export async function stopLeftovers(file: string, say: (line: string) => void): Promise<string[]> {
+	const records = readJson<ProcessRecord[]>(file) ?? [];
+	if (records.length === 0) return [];
+	const alive = records.filter(isStillThere);
+	const names = alive.map(({ name }) => name);
+	const ending = names.length > 0 ? `ending what it left behind (${names.join(', ')}), then ` : '';
+	say(`The last run was killed: ${ending}going on with its data`);
 	const isN8n = ({ name }: ProcessRecord) => name.startsWith('n8n-');
 	await Promise.all(alive.filter(isN8n).map(stop));
 	await Promise.all(alive.filter((record) => !isN8n(record)).map(stop));
-	return alive.map(({ name }) => name);
+	writeJson(file, []);
+	return names;
 }
 
 async function stop(record: ProcessRecord): Promise<void> {

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync } from 'node:
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { LocalAiError } from '../nodes/shared/errors.ts';
+import { isFullDisk } from './diskSpace.mts';
 import { type ProcessRecord, identify } from './leftovers.mts';
 import { writeJson } from './state.mts';
 
@@ -37,10 +38,12 @@ export interface RunningProcess {
 
 const graceMs = 30_000;
 const longestPauseMs = 30_000;
+const writeAgainMs = 1000;
 
 /**
  * The programs of one stack. Each runs in a process group of its own, so that Ctrl-C reaches only this supervisor,
- * which then ends them in order. One that dies is started again, after pauses that grow from 1 to 30 s.
+ * which then ends them in order. One that dies is started again, after pauses that grow from 1 to 30 s, for as long as
+ * it takes; a reason that stays the same is said once.
  */
 export class Processes {
 	readonly #children = new Map<string, { program: Command; child: ChildProcess }>();
@@ -48,6 +51,8 @@ export class Processes {
 	readonly #ready = new WeakMap<ChildProcess, Program>();
 	readonly #stopping = new Set<string>();
 	readonly #pauses = new Map<string, number>();
+	/** Why a program that is not back yet ended, as last said. */
+	readonly #told = new Map<string, string>();
 	readonly #ended = new AbortController();
 	readonly #logs: string;
 	readonly #file: string;
@@ -188,19 +193,27 @@ export class Processes {
 		const last = livedMs > 60_000 ? 0 : (this.#pauses.get(program.name) ?? 0);
 		const pauseMs = Math.min(longestPauseMs, last === 0 ? 1000 : last * 2);
 		this.#pauses.set(program.name, pauseMs);
-		this.#say(`${program.name} ended (${reason}): starting it again`);
+		if (this.#told.get(program.name) !== reason) this.#say(`${program.name} ended (${reason}): starting it again`);
+		this.#told.set(program.name, reason);
 		const start = performance.now();
 		await wait(pauseMs, undefined, { signal: this.#ended.signal, ref: false }).catch(() => {});
 		if (this.#ended.signal.aborted || this.#stopping.has(program.name)) return;
-		const child = this.#spawn(program);
-		const problem = await this.#readiness(program, child);
+		let child: ChildProcess | undefined;
+		let problem: string | undefined;
+		try {
+			child = this.#spawn(program);
+			problem = await this.#readiness(program, child);
+		} catch (error) {
+			problem = `could not be started: ${(error as Error).message}`;
+		}
 		if (this.#ended.signal.aborted || this.#stopping.has(program.name)) return;
 		if (problem === undefined) {
 			this.#say(`${program.name} is back`);
-			this.#changed();
+			this.#told.delete(program.name);
+			this.#write(this.#changed);
 			return;
 		}
-		if (this.#children.get(program.name)?.child === child) {
+		if (child && this.#children.get(program.name)?.child === child) {
 			signalGroup(child, 'SIGKILL');
 			await exited(child);
 		}
@@ -227,11 +240,23 @@ export class Processes {
 	}
 
 	#remember(): void {
-		const records: ProcessRecord[] = this.list().flatMap(({ name, pid }) => {
-			const identity = identify(pid);
-			return identity ? [{ name, ...identity }] : [];
+		this.#write(() => {
+			const records: ProcessRecord[] = this.list().flatMap(({ name, pid }) => {
+				const identity = identify(pid);
+				return identity ? [{ name, ...identity }] : [];
+			});
+			writeJson(this.#file, records);
 		});
-		writeJson(this.#file, records);
+	}
+
+	/** A full disk ends nothing that runs: what could not be written is written once there is space. */
+	#write(write: () => void): void {
+		try {
+			write();
+		} catch (error) {
+			if (!isFullDisk(error)) throw error;
+			setTimeout(() => this.#write(write), writeAgainMs).unref();
+		}
 	}
 }
 

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { realpathSync, rmSync, statfsSync } from 'node:fs';
+import { realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import bcrypt from 'bcryptjs';
 import { LocalAiError } from '../nodes/shared/errors.ts';
 import { type Editor, ensureApiKey, publish } from './bootstrap.mts';
 import { shippedCredentials } from './credentials.mts';
 import { applySchema, createDatabases, databaseUrl } from './database.mts';
+import { freeBytesAt, isFullDisk, watchDiskSpace } from './diskSpace.mts';
 import type { Facts } from './facts.mts';
 import { stopLeftovers } from './leftovers.mts';
 import { lock } from './lock.mts';
@@ -60,12 +61,15 @@ export async function bringUp(settings: Settings, watch: Watch): Promise<Stack> 
 			hint: 'Use a Linux machine, a virtual one, or WSL.',
 		});
 	}
+	requireSpace(settings.home);
 	const state = openState(settings.home);
 	const release = await lock(realpathSync(settings.home), 'A stack');
 	let ready: Omit<Facts, 'processes'> | undefined;
 	const announce = () => ready && writeJson(state.stackFile, { ...ready, processes: processes.list() });
 	const processes = new Processes(state.logs, state.processesFile, watch.say, announce);
+	let unwatch = () => {};
 	const stop = async () => {
+		unwatch();
 		ready = undefined;
 		rmSync(state.stackFile, { force: true });
 		processes.end();
@@ -84,24 +88,34 @@ export async function bringUp(settings: Settings, watch: Watch): Promise<Stack> 
 		watch.signal.throwIfAborted();
 		ready = facts;
 		announce();
+		unwatch = watchDiskSpace(settings.home, {
+			say: watch.say,
+			everyMs: 5000,
+			freeBytes: () => freeBytesAt(settings.home),
+		});
 		return { facts: { ...facts, processes: processes.list() }, stackFile: state.stackFile, ...rest, stop };
 	} catch (error) {
 		await stop();
-		throw error;
+		if (!isFullDisk(error)) throw error;
+		throw new LocalAiError('configuration', `The disk of ${settings.home} became full during the start.`, {
+			hint: 'Free some space, then start again: it goes on from there.',
+			cause: error,
+		});
 	}
 }
 
+function requireSpace(home: string): void {
+	const free = freeBytesAt(home);
+	if (free >= neededBytes) return;
+	const megabytes = Math.round(free / 1024 ** 2);
+	throw new LocalAiError('configuration', `Only ${megabytes} MB are free for ${home}; a running stack needs 1 GB.`, {
+		hint: 'Free some space, or set AURASTACK_HOME to a folder on a larger disk, then start again. Nothing was changed.',
+	});
+}
+
 async function clearTheGround(settings: Settings, state: State, { say }: Watch): Promise<void> {
-	const leftovers = await stopLeftovers(state.processesFile);
+	await stopLeftovers(state.processesFile, say);
 	forgetImport(state.shippedFile);
-	if (leftovers.length > 0) say(`Ended what a killed run left behind: ${leftovers.join(', ')}`);
-	const { bavail, bsize } = statfsSync(state.home);
-	if (bavail * bsize < neededBytes) {
-		const free = Math.round((bavail * bsize) / 1024 ** 2);
-		throw new LocalAiError('configuration', `Only ${free} MB are free for ${state.home}; a running stack needs 1 GB.`, {
-			hint: 'Free some space, or set AURASTACK_HOME to a folder on a larger disk, then start again. Nothing was changed.',
-		});
-	}
 	await requireFree(settings.editorPort, 'AURASTACK_PORT');
 }
 

@@ -2,23 +2,24 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { type ProcessRecord, identify, stopLeftovers } from '../../stack/leftovers.mts';
+import { type ProcessRecord, identify } from '../../stack/leftovers.mts';
 import { type Command, Processes, type Program } from '../../stack/processes.mts';
-import { writeJson } from '../../stack/state.mts';
 
 let folder: string;
 let said: string[];
 let processes: Processes;
 let changed: PromiseWithResolvers<void>;
+let tellOfChange: () => void;
 beforeEach(() => {
 	folder = mkdtempSync(join(tmpdir(), 'processes-'));
 	said = [];
 	changed = Promise.withResolvers();
+	tellOfChange = () => changed.resolve();
 	processes = new Processes(
 		folder,
 		join(folder, 'processes.json'),
 		(line) => said.push(line),
-		() => changed.resolve(),
+		() => tellOfChange(),
 	);
 });
 afterEach(async () => {
@@ -89,6 +90,39 @@ test('a program that dies is started again, and said so', async () => {
 	expect(processes.list()[0]!.pid).not.toBe(pid);
 });
 
+const diskFull = () => Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+
+test('a program that a full disk keeps from starting is tried again until it starts, and told of once', async () => {
+	let starts = 0;
+	const prepare = () => {
+		starts++;
+		if (starts === 2 || starts === 3) throw diskFull();
+	};
+	await processes.start({ ...program('fragile'), prepare });
+	process.kill(processes.list()[0]!.pid, 'SIGKILL');
+	await changed.promise;
+	expect(said).toEqual([
+		'fragile ended (SIGKILL): starting it again',
+		'fragile ended (could not be started: ENOSPC: no space left on device, write): starting it again',
+		'fragile is back',
+	]);
+	expect(processes.list()).toHaveLength(1);
+}, 30_000);
+
+test('a change that a full disk keeps from being written is written once there is space', async () => {
+	let tries = 0;
+	tellOfChange = () => {
+		tries++;
+		if (tries < 3) throw diskFull();
+		changed.resolve();
+	};
+	await processes.start(program('fragile'));
+	process.kill(processes.list()[0]!.pid, 'SIGKILL');
+	await changed.promise;
+	expect(tries).toBe(3);
+	expect(processes.list()).toHaveLength(1);
+}, 30_000);
+
 test('what a program started ends with it', async () => {
 	const child =
 		'const c = require("child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]); console.log("up", c.pid);';
@@ -98,27 +132,6 @@ test('what a program started ends with it', async () => {
 	await processes.stop(['parent']);
 	for (const end = Date.now() + 5000; identify(childPid) && Date.now() < end; ) await new Promise(setImmediate);
 	expect(identify(childPid)).toBeUndefined();
-});
-
-test('what a killed supervisor left behind is ended at the next start', async () => {
-	await processes.start(program('orphan'));
-	const { pid } = processes.list()[0]!;
-	processes.end();
-	expect(await stopLeftovers(join(folder, 'processes.json'))).toEqual(['orphan']);
-	expect(identify(pid)).toBeUndefined();
-});
-
-test('a process that merely got the number of an old one is left alone', async () => {
-	await processes.start(program('stranger'));
-	const { pid } = processes.list()[0]!;
-	const file = join(folder, 'old.json');
-	const { startTicks, boot } = identify(pid)!;
-	writeJson(file, [
-		{ name: 'n8n-main', pid, startTicks: startTicks - 1, boot },
-		{ name: 'redis', pid, startTicks, boot: 'another boot' },
-	]);
-	expect(await stopLeftovers(file)).toEqual([]);
-	expect(identify(pid)).toBeDefined();
 });
 
 const command = (name: string, code: string): Command => ({
@@ -165,15 +178,6 @@ describe('a command', () => {
 		processes.end();
 		await expect(run).rejects.toMatchObject({ name: 'AbortError' });
 		await processes.stop(processes.list().map(({ name }) => name));
-		expect(identify(pid)).toBeUndefined();
-	});
-
-	test('of a killed supervisor is ended at the next start', async () => {
-		const run = processes.run(command('n8n-command', hanging), 60_000);
-		run.catch(() => {});
-		const { pid } = processes.list()[0]!;
-		processes.end();
-		expect(await stopLeftovers(join(folder, 'processes.json'))).toEqual(['n8n-command']);
 		expect(identify(pid)).toBeUndefined();
 	});
 });

@@ -130,7 +130,9 @@ test("a supervisor killed with all it held: the next start clears up, keeps the 
 	writeFileSync(clear, '{}');
 
 	stack = await startStack({ home: stack.home });
-	expect(stack.output()).toMatch(/Ended what a killed run left behind: .*n8n-main/);
+	expect(stack.output()).toMatch(
+		/^The last run was killed: ending what it left behind \(.*n8n-main.*\), then going on with its data$/m,
+	);
 	expect(existsSync(clear)).toBe(false);
 	expect(old.filter(({ pid, startTicks }) => identify(pid)?.startTicks === startTicks)).toEqual([]);
 	expect(await n8n('GET', `/workflows/${workflowId}`)).toMatchObject({
