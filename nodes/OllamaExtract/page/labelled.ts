@@ -71,6 +71,8 @@ function below(rows: readonly Row[], { rowIndex, row, cell }: Site): Slice[] {
 		const under = next.cells.filter((one) => Math.min(one.right, cell.right) > Math.max(one.left, cell.left));
 		if (under.some(({ text }) => labelAt(text) !== null)) break;
 		found.push(...under.map((one) => slice(one, 0)));
+		const nth = isRowOfCaptions(row, next) ? next.cells[row.cells.indexOf(cell)] : undefined;
+		if (under.length === 0 && nth !== undefined) found.push(slice(nth, 0));
 		// A caption over a value that is set to the right edge of the same box: nothing else stands on its row.
 		const [alone] = next.cells;
 		const beside = row.cells.filter(({ left }) => left > cell.left);
@@ -79,6 +81,15 @@ function below(rows: readonly Row[], { rowIndex, row, cell }: Site): Slice[] {
 		}
 	}
 	return found;
+}
+
+/** True for captions over as many values, each in a box of its own wherever in the box it stands. */
+function isRowOfCaptions(row: Row, next: Row): boolean {
+	return (
+		row.cells.length >= 3 &&
+		row.cells.length === next.cells.length &&
+		row.cells.every(({ text }) => /^[^\d:]{1,30}$/.test(text))
+	);
 }
 
 function slice(cell: Cell, start: number): Slice {

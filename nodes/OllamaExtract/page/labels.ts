@@ -139,7 +139,7 @@ export function folded(text: string): string {
 const no = '(?: ?(?:n[°ºo]s?\\.?|nr\\.?|no\\.?|num\\.?|numero|nummer|number|#|ref\\.?|reference))';
 const ends = '(?:(?<=[°º#])|(?![\\p{L}\\d]))';
 const tail =
-	'(?: ?\\((?:eur|€|en euros?|ht|h\\.t\\.?|net|hors [^)\\d]*|excl[^)]*|inkl[^)]*|incl[^)]*|exkl[^)]*)\\))*(?: ?(?:in|en) (?:eur|euros?|€))? ?[:.#°=]* ?';
+	'(?: ?\\((?:eur|€|en euros?|ht|h\\.t\\.?|net|hors [^)\\d]*|excl[^)]*|inkl[^)]*|incl[^)]*|exkl[^)]*)\\))*(?: ?(?:in |en )?(?:eur|euros?|€)(?![\\p{L}]))? ?[:.#°=]* ?';
 
 const offer =
 	'(?:devis(?: (?:gratuit|estimatif|quantitatif|descriptif|detaille|rectificatif|modificatif))*|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
@@ -158,7 +158,8 @@ const notHandedOver =
 const buyer = '(?:kaufer|leistungsempfanger|rechnungsempfanger|rechnungsadresse|kunde|auftraggeber|empfanger)';
 
 const sources: ReadonlyArray<readonly [Label, string]> = [
-	['number', `(?:votre |notre )?${document}${no}`],
+	['number', `(?:votre |notre )?${document}(?: (?:d'|de |des |du |pour )[\\p{L}'-]+){0,2}${no}`],
+	['number', `sous (?:le |la )?${no}`],
 	['number', `${no} ?(?:de |du |d'|de la |of )?(?:${document}|document|piece)`],
 	['number', `(?:numero|reference|ref\\.?) (?:de |du |de la |d'|of )?(?:${document}|document|piece)`],
 	['number', `(?:rechnungs|angebots|beleg|dokument(?:en)?|gutschrift(?:s)?) ?-? ?(?:nummer|nr\\.?)`],
@@ -189,7 +190,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	['date', '(?:rechnungs|angebots|beleg|ausstellungs|dokument(?:en)?)-?datum'],
 	[
 		'date',
-		'(?:invoice|quote|quotation|issue|document|estimate|billing) date|date of issue|dated|date issued|issued (?:on|at)',
+		'(?:invoice|quote|quotation|issue|document|estimate|billing) date|date of issue|dated|date issued|issued(?: on| at|(?= ?:))',
 	],
 	['date', `${document} (?:du|vom|dated|en date du|etablie? le)`],
 	[
@@ -223,6 +224,8 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 		'net',
 		'(?:montant |total |prix |sous-total |base )?(?:total )?(?:general )?(?:net )?(?:h\\.?t\\.?v?a?|hors[ -]taxes?)(?: net)?(?: apres remise)?',
 	],
+	['net', '(?:montant |total |prix )+(?:€|eur|en euros) ?(?:h\\.?t\\.?|hors taxes?)'],
+	['gross', '(?:montant |total |prix )+(?:€|eur|en euros) ?t\\.?t\\.?c\\.?'],
 	['net', 'total (?:general |net )?h\\.?t\\.?(?: net)?|montant (?:total )?h\\.?t\\.?|total net'],
 	[
 		'net',

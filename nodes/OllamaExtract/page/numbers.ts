@@ -198,7 +198,7 @@ const month = Object.keys(monthNames)
 const someDate =
 	`(?:(?<isoYear>\\d{4})-(?<isoMonth>\\d{2})-(?<isoDay>\\d{2}))` +
 	`|(?:(?<first>\\d{1,2})(?<mark>[/.-])(?<second>\\d{1,2})\\k<mark>(?<year>\\d{4}|\\d{2}))` +
-	`|(?:(?<day>\\d{1,2})(?:er|st|nd|rd|th)?\\.?[ -]*(?:of )?(?<name>${month})\\.?,?[ -]*(?<nameYear>\\d{4}))` +
+	`|(?:(?<day>\\d{1,2})(?:er|st|nd|rd|th)?\\.?[ -]*(?:of )?(?<name>${month})\\.?,?[ -]*(?<nameYear>\\d{4}|\\d{2}(?! ?[a-z\\d€%:/])))` +
 	`|(?:(?<usName>${month})\\.? (?<usDay>\\d{1,2})(?:st|nd|rd|th)?,? (?<usYear>\\d{4}))`;
 const weekday =
 	'lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag' +
@@ -207,7 +207,10 @@ const wholeDate = new RegExp(
 	`^(?:le |du |au |vom |am |den |on )?(?:(?:${weekday}),? )?(?:le |den )?(?:${someDate})\\.?$`,
 	'i',
 );
-const dateAnywhere = new RegExp(`(?<![\\p{L}\\d/.-])(?:${someDate})(?![\\p{L}\\d]|[/-]\\d|[.,]\\d)`, 'giu');
+const dateAnywhere = new RegExp(
+	`(?<![\\p{L}\\d/.-])(?:(?:${weekday}),? )?(?:${someDate})(?![\\p{L}\\d]|[/-]\\d|[.,]\\d)`,
+	'giu',
+);
 
 function plain(text: string): string {
 	return folded(text).replace(/ +/g, ' ').trim();
@@ -216,7 +219,8 @@ function plain(text: string): string {
 function dateOf(match: RegExpMatchArray, order: DateOrder | undefined): DateReading | null {
 	const g = match.groups ?? {};
 	if (g['isoYear'] !== undefined) return only(isoDate(g['isoYear'], Number(g['isoMonth']), Number(g['isoDay'])));
-	if (g['name'] !== undefined) return only(isoDate(g['nameYear'] ?? '', monthNames[g['name']] ?? 0, Number(g['day'])));
+	if (g['name'] !== undefined)
+		return only(isoDate(fullYear(g['nameYear'] ?? ''), monthNames[g['name']] ?? 0, Number(g['day'])));
 	if (g['usName'] !== undefined)
 		return only(isoDate(g['usYear'] ?? '', monthNames[g['usName']] ?? 0, Number(g['usDay'])));
 	const [first, second, year] = [Number(g['first']), Number(g['second']), fullYear(g['year'] ?? '')];

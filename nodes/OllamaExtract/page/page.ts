@@ -3,9 +3,9 @@ import { readLinesWithoutHead } from './bareLines';
 import { conventionsOf, foundIn, rejoined, type Ambiguous, type Conventions, type Found } from './found';
 import { sitesIn, slicesAfter, type Site } from './labelled';
 import { readLabelledLines } from './labelledLines';
-import { labelAt, type Label } from './labels';
+import { isDocumentTitle, labelAt, type Label } from './labels';
 import type { Cell, Row } from '../rows/layout';
-import { datesIn, readCurrency, readDate } from './numbers';
+import { datesIn, readCurrency, readDate, type DateOrder } from './numbers';
 import { isFrenchCompanyNumber, isFrenchVatNumber, readParties } from './parties';
 import type { DocumentLine, HeaderPath } from '../result';
 import { adjustmentOf, readTables, type Adjustment, type LineFigures, type TableLine } from './table';
@@ -117,7 +117,9 @@ function numberAndDate(
 	kind: DocumentKind,
 	conventions: Conventions,
 ) {
-	const number = firstOf(sites, ['number', 'title', 'reference'], (site) => numberAfter(rows, site, conventions));
+	const number =
+		firstOf(sites, ['number', 'title', 'reference'], (site) => numberAfter(rows, site, conventions)) ??
+		numberUnderTitle(head, conventions);
 	const titled = number === undefined ? undefined : dateBehind(number, rows, conventions);
 	const dated = sites.filter(({ label, cell }) => label === 'date' && !/accord|signature/i.test(cell.text));
 	const named = dated.filter(({ cell, start, end }) => !/^(?:date|datum|le)\W*$/i.test(cell.text.slice(start, end)));
@@ -126,7 +128,7 @@ function numberAndDate(
 		firstOf(named, ['date'], read) ??
 		firstOf(dated, ['date'], read) ??
 		titled ??
-		datePlaced(rows, conventions) ??
+		datePlaced(rows, head, conventions) ??
 		onlyDate(head, conventions);
 	const validUntil = firstOf(sites, ['valid-until'], read) ?? untilInText(rows, kind, conventions);
 	return { ...one('number', number), ...one('date', date), ...one('validUntil', validUntil) };
@@ -172,8 +174,26 @@ function numberAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 
 function numberIn(text: string, whole: boolean): string | null {
 	if (whole && /\d/.test(text) && text.length <= 30 && text.split(/\s+/).length <= 4) return text;
-	const [token] = /^(?:\p{Lu}{1,6} (?=\d))?[\p{L}\d][\p{L}\d/_.#-]*/u.exec(text) ?? [];
+	const [token] = /^(?:\d{1,6} \/ \d{2,4}(?!\d)|(?:\p{Lu}{1,6} (?=\d))?[\p{L}\d][\p{L}\d/_.#-]*)/u.exec(text) ?? [];
 	return token !== undefined && /\d/.test(token) && token.length <= 30 ? token.replace(/[.#-]+$/, '') : null;
+}
+
+/** The code that stands alone beside or below the document's bare name: `QUOTE`, under it `Q-1009`. */
+function numberUnderTitle(head: readonly Row[], conventions: Conventions): Found | undefined {
+	const found = head.flatMap((row, rowIndex) =>
+		row.cells.flatMap((cell, cellIndex): Found[] => {
+			const end = cell.text.length;
+			if (!isDocumentTitle(cell.text) || /\d/.test(cell.text)) return [];
+			const site: Site = { label: 'title', start: 0, end, until: end, row, rowIndex, cell, cellIndex };
+			const [first] = slicesAfter(head, site);
+			const code = /^(?=[^\d]*\p{Lu})(?=.*\d)[\p{Lu}\d][\p{Lu}\d/_.#-]{2,20}$/u.exec(first?.text.trim() ?? '')?.[0];
+			if (first === undefined || code === undefined || isOtherNumber(code)) return [];
+			return datesIn(code, conventions.dateOrder).length > 0
+				? []
+				: [foundIn(first.cell, first.start, first.cell.text.length, code)];
+		}),
+	);
+	return unique(found);
 }
 
 function dateAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
@@ -190,43 +210,73 @@ function dateAfter(rows: readonly Row[], site: Site, conventions: Conventions): 
 	return undefined;
 }
 
-/** The date that follows the number in its title: `Facture F-12 du 22/11/2026`. */
+/** The date that follows the number: `Facture F-12 du 22/11/2026`, `CL-78 — 22/11/2026`, or `du 22/11/2026` below it. */
 function dateBehind(number: Found, rows: readonly Row[], conventions: Conventions): Found | undefined {
-	for (const { cells } of rows) {
-		for (const cell of cells) {
+	const order = conventions.dateOrder;
+	for (const [rowIndex, row] of rows.entries()) {
+		for (const cell of row.cells) {
 			const at = cell.text.indexOf(number.value);
-			if (at === -1 || foundIn(cell, at, at + number.value.length, number.value).place !== number.place) {
-				const same =
-					at !== -1 &&
-					JSON.stringify(foundIn(cell, at, at + number.value.length, '').place) === JSON.stringify(number.place);
-				if (!same) continue;
-			}
-			const rest = cell.text.slice(at + number.value.length);
-			const [date] = datesIn(rest, conventions.dateOrder);
-			if (date === undefined || date.reading.kind === 'ambiguous') return undefined;
+			const from = at + number.value.length;
+			if (at === -1 || !isSamePlace(foundIn(cell, at, from, number.value), number)) continue;
+			const rest = cell.text.slice(from);
+			const [date] = datesIn(rest, order);
+			if (date === undefined && rest.trim() === '')
+				return dateBelow(row, cell, rows.slice(rowIndex + 1, rowIndex + 4), order);
 			if (
-				!/^\s*[,–-]?\s*(?:(?:indice|version|r[ée]v(?:ision|\.)?) \S{1,3}\s*,?)?\s*(?:établie?|émise?|fait)?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i.test(
-					rest.slice(0, date.start),
-				)
+				date === undefined ||
+				date.reading.kind === 'ambiguous' ||
+				!betweenNumberAndDate.test(rest.slice(0, date.start))
 			)
 				return undefined;
-			const start = at + number.value.length + date.start;
-			return foundIn(cell, start, start + date.end - date.start, date.reading.value);
+			return foundIn(cell, from + date.start, from + date.end, date.reading.value);
 		}
 	}
 	return undefined;
 }
 
-/** The date of a letter head: `Lyon, le 22 novembre 2026`. Below a mention of the client's agreement it is a signature's. */
-function datePlaced(rows: readonly Row[], conventions: Conventions): Found | undefined {
+const betweenNumberAndDate =
+	/^\s*[,|·•–—-]?\s*(?:(?:ind(?:ice|\.)?|version|r[ée]v(?:ision|\.)?) \S{1,3}\s*,?)?\s*(?:établie?|émise?|fait)?\s*(?:vom|von|du|en date du|dated|issued (?:at|on)|date|le|of|am|:|\s)*\s*$/i;
+
+function dateBelow(above: Row, cell: Cell, next: readonly Row[], order: DateOrder | undefined): Found | undefined {
+	const under = next
+		.filter(({ page, top }) => page === above.page && top - above.bottom <= above.bottom - above.top)
+		.flatMap(({ cells }) => cells.filter((one) => one.left < cell.right && one.right > cell.left));
+	const [first] = under;
+	if (first === undefined || !/^(?:du|vom|le|dated|en date du)\s/i.test(first.text)) return undefined;
+	const reading = readDate(first.text.replace(/^en date /i, ''), order);
+	return reading?.kind === 'date' ? foundIn(first, 0, first.text.length, reading.value) : undefined;
+}
+
+function isSamePlace({ place: a }: Found, { place: b }: Found): boolean {
+	if ('box' in a && 'box' in b) return a.page === b.page && a.box.every((edge, index) => edge === b.box[index]);
+	return 'offset' in a && 'offset' in b && a.offset === b.offset;
+}
+
+/**
+ * The date of a letter head: `Lyon, le 22 novembre 2026`; in the head of the page also `Lyon, 22 novembre 2026`, and
+ * without a comma where the town stands in an address. Below a mention of the client's agreement it is a signature's.
+ */
+function datePlaced(rows: readonly Row[], head: readonly Row[], conventions: Conventions): Found | undefined {
+	const towns = new Set(
+		rows.flatMap(({ cells }) =>
+			cells.flatMap(({ text }) => /\b\d{5} (\p{Lu}[\p{L}' -]+)/u.exec(text)?.[1]?.trim().toLowerCase() ?? []),
+		),
+	);
 	const found: Found[] = [];
-	for (const { cells } of rows) {
-		for (const cell of cells) {
+	for (const row of rows) {
+		for (const cell of row.cells) {
 			if (/bon pour|signature|accord/i.test(cell.text)) return unique(found);
 			const match =
-				/^(?:(?:[Ff]ait )?[àÀ] \p{Lu}[\p{L}' -]{1,30},?|\p{Lu}[\p{L}' -]{1,30},) (?:le|den|am) (?=\S)/u.exec(cell.text);
+				/^(?:(?:[Ff]ait )?[àÀ] )?(?<town>\p{Lu}[\p{L}' -]{1,30}?)(?<comma>,?) (?<le>le |den |am )?(?=\S*\d|\p{L}+,? \d)/u.exec(
+					cell.text,
+				);
+			const { town = '', comma = '', le } = match?.groups ?? {};
 			const [date] = match === null ? [] : datesIn(cell.text.slice(match[0].length), conventions.dateOrder);
 			if (match === null || date?.start !== 0 || date.reading.kind === 'ambiguous') continue;
+			const ends = cell.text.slice(match[0].length + date.end).replace(/[\s.]/g, '') === '';
+			const said = le !== undefined && (comma !== '' || /^(?:fait )?à /i.test(cell.text));
+			const known = towns.has(town.toLowerCase());
+			if (!said && !(head.includes(row) && ends && labelAt(cell.text) === null && (comma !== '' || known))) continue;
 			found.push(foundIn(cell, match[0].length, match[0].length + date.end, date.reading.value));
 		}
 	}
@@ -240,7 +290,9 @@ function onlyDate(head: readonly Row[], conventions: Conventions): Found | undef
 	);
 	const [only, ...more] = dates;
 	if (only === undefined || more.length > 0 || only.reading.kind === 'ambiguous') return undefined;
-	const alone = only.start === 0 && only.end === only.cell.text.trimEnd().length;
+	const alone =
+		/^(?:(?:le|du|vom|den|am|on)\s+)?$/i.test(only.cell.text.slice(0, only.start)) &&
+		only.end === only.cell.text.trimEnd().length;
 	return alone ? foundIn(only.cell, only.start, only.end, only.reading.value) : undefined;
 }
 

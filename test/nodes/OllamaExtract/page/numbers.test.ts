@@ -163,6 +163,12 @@ describe('dates as printed', () => {
 		expect(dateOrderOf(['04/30/2026'], 'fr')).toBeUndefined();
 	});
 
+	test('a year of two digits behind the name of a month is one only where nothing else is counted', () => {
+		expect(date('3 mars 26')).toBe('2026-03-03');
+		expect(datesIn('le 3 mars 26 à Rennes', 'day-first')).toEqual([]);
+		expect(datesIn('du 12 mai 10 h au soir', 'day-first')).toEqual([]);
+	});
+
 	test('dates are found inside a sentence, and not inside references', () => {
 		const text = 'Devis n° D-2026-11-221 du 1er mars 2026, valable jusqu’au 31/03/2026. Réf 2018-471331';
 		expect(datesIn(text, 'day-first').map(({ start, end }) => text.slice(start, end))).toEqual([

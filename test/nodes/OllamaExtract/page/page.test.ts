@@ -97,12 +97,21 @@ describe('the number of the document', () => {
 		['Numéro de devis : 4711', '4711'],
 		['Devis N° : DEV 2026-12', 'DEV 2026-12'],
 		['Angebot Nr. 2026-88 vom 01.02.2026', '2026-88'],
+		["Devis d'honoraires n° 25.312 ind. B", '25.312'],
+		['DEVIS n° 3 / 2026', '3 / 2026'],
+		['Devis établi le 11 mai 2026\nsous le n° DI.2026.311', 'DI.2026.311'],
 	])('%s', (text, value) => expect(found(text, 'number')).toBe(value));
 
 	test.each(['Devis gratuit', 'Devis établi le 22/11/2026', 'N° de commande : 12', 'Facture associée : F-1'])(
 		'none in %s',
 		(text) => expect(found(text, 'number')).toBeUndefined(),
 	);
+
+	test('the code alone under the document’s bare name', () => {
+		const lines = 'Description     Qty     Unit price     Amount\nFitting         2       10.00          20.00';
+		expect(found(`QUOTE\nQ-1009\n${lines}`, 'number')).toBe('Q-1009');
+		expect(found(`QUOTE\nHX1 5LR\n${lines}`, 'number')).toBeUndefined();
+	});
 
 	test('two different numbers under the same label settle nothing', () => {
 		expect(found('Devis n° 12\nDevis n° 13', 'number')).toBeUndefined();
@@ -130,6 +139,33 @@ describe('dates of the document', () => {
 		);
 	});
 
+	test.each([
+		['Devis n° CL-78/2026 — 30/04/2026', '2026-04-30'],
+		['DEVIS No AM.2026.0007 | 15.05.2026 | Vendeur : T. Rossi', '2026-05-15'],
+		['DEVIS\nn° 000451\ndu 27 décembre 2025', '2025-12-27'],
+		['Devis : VP-9     Granville, 9 mars 2026', '2026-03-09'],
+		['Bourges, mardi 21 avril 2026\nDevis n° 5', '2026-04-21'],
+		['La Croix Blanche, 50200 Coutances\nCoutances le 06-10-2026\nDevis n° 118', '2026-10-06'],
+		['Devis n° 7\nDate : 3 mars 26', '2026-03-03'],
+		['Quote Q-1009\nIssued: 5 May 2026', '2026-05-05'],
+	])('%s', (head, value) => {
+		const lines = 'Désignation     Qté     PU HT     Total HT\nPose            2       10,00     20,00';
+		expect(found(`${head}\n${lines}\nTotal HT : 20,00 €\nLe client paie par virement`, 'date')).toBe(value);
+	});
+
+	test('a day on which something else happened is not put in the place of the date', () => {
+		const lines = 'Désignation     Qté     PU HT     Total HT\nPose            2       10,00     20,00';
+		for (const other of ['Livré le 06-10-2026', 'Visite le 11/08/2026', 'Livraison, 3 mars 2026 au plus tard'])
+			expect(found(`Devis n° 5\n${other}\n${lines}`, 'date')).toBeUndefined();
+	});
+
+	test('a number and a date under captions, wherever in its box each stands', () => {
+		const boxes =
+			'          FACTURE N°              DATE              CLIENT\nF0260388              05/05/2026              C01922';
+		expect(found(boxes, 'number', 'invoice')).toBe('F0260388');
+		expect(found(boxes, 'date', 'invoice')).toBe('2026-05-05');
+	});
+
 	test('a duration is no date', () => {
 		expect(found('Devis n° 7 du 22/11/2026\nDevis valable 30 jours', 'validUntil')).toBeUndefined();
 		expect(found('Offre valable jusqu’au 22/12/2026', 'validUntil')).toBe('2026-12-22');
@@ -141,6 +177,17 @@ describe('totals', () => {
 		const text =
 			'Total HT     100,00 €\nTVA 20 %     20,00 €\nTotal TTC     120,00 €\nAcompte     50,00 €\nNet à payer     70,00 €';
 		expect(found(text, 'totals.gross')).toBe('120.00');
+	});
+
+	test('a currency may stand within a label', () => {
+		const text =
+			'Total net HT EUR     15.183,00\nTVA 10,00%     1.518,30\nTotal TTC EUR     16.701,30\nMontant dû à 30 jours';
+		const { header } = read(text);
+		expect(header['totals.net']?.value).toBe('15183.00');
+		expect(header['totals.gross']?.value).toBe('16701.30');
+		expect(found('TOTAL € HT     3 330,00\nTVA 20,00 %     666,00\nTOTAL € TTC     3 996,00', 'totals.net')).toBe(
+			'3330.00',
+		);
 	});
 
 	test('a row of totals under the columns is told by its sum, or not at all', () => {
