@@ -16,27 +16,30 @@ export interface Owner {
 	readonly password: string;
 }
 
+/** A key for n8n's public API, and the file it is kept in. */
+export interface ApiKeyWish {
+	/** By which a person finds it in n8n's settings. */
+	readonly name: string;
+	readonly file: string;
+	/** What it may do, at most; everything that the owner may where this is absent. */
+	readonly scopes?: readonly string[];
+	/** A path that n8n answers to a caller with this key. */
+	readonly probe: string;
+}
+
 /**
- * An API key of the owner's that n8n accepts, with every scope the owner may give: the one in `file` where it still
- * works, else a new one, kept there from now on. Throws `unauthorized` when n8n refuses the login, `timeout` when it
- * does not answer.
+ * API keys of the owner's that n8n accepts, one for each wish: the one in its file where it still works, else a new one,
+ * kept there from now on. Throws `unauthorized` when n8n refuses the login, `timeout` when it does not answer.
  */
-export async function ensureApiKey(editor: Editor, owner: Owner, file: string): Promise<string> {
-	if (existsSync(file)) {
-		const key = readFileSync(file, 'utf8').trim();
-		const { ok } = await ask(editor, '/api/v1/workflows?limit=1', { headers: { 'X-N8N-API-KEY': key } });
-		if (ok) return key;
+export async function ensureApiKeys(editor: Editor, owner: Owner, wishes: readonly ApiKeyWish[]): Promise<string[]> {
+	const keys: string[] = [];
+	let cookie: string | undefined;
+	for (const wish of wishes) {
+		const kept = await keptKey(editor, wish);
+		cookie ??= kept === undefined ? await logIn(editor, owner) : undefined;
+		keys.push(kept ?? (await newKey(editor, cookie!, wish)));
 	}
-	const cookie = await logIn(editor, owner);
-	const scopes = await rest<string[]>(editor, cookie, 'GET', '/rest/api-keys/scopes');
-	const label = `AuraStack ${new Date().toISOString()}`;
-	const { rawApiKey } = await rest<{ rawApiKey: string }>(editor, cookie, 'POST', '/rest/api-keys', {
-		label,
-		expiresAt: null,
-		scopes,
-	});
-	writePrivately(file, `${rawApiKey}\n`);
-	return rawApiKey;
+	return keys;
 }
 
 /** Publishes a workflow as it is saved; returns undefined, or n8n's own words on what keeps it a draft. */
@@ -53,6 +56,23 @@ export async function publish(editor: Editor, apiKey: string, id: string): Promi
 	} catch {
 		return `${response.status} ${body.slice(0, 200)}`;
 	}
+}
+
+async function keptKey(editor: Editor, { file, probe }: ApiKeyWish): Promise<string | undefined> {
+	if (!existsSync(file)) return undefined;
+	const key = readFileSync(file, 'utf8').trim();
+	const { ok } = await ask(editor, probe, { headers: { 'X-N8N-API-KEY': key } });
+	return ok ? key : undefined;
+}
+
+async function newKey(editor: Editor, cookie: string, { name, file, scopes }: ApiKeyWish): Promise<string> {
+	const { rawApiKey } = await rest<{ rawApiKey: string }>(editor, cookie, 'POST', '/rest/api-keys', {
+		label: `${name} ${new Date().toISOString()}`,
+		expiresAt: null,
+		scopes: scopes ?? (await rest<string[]>(editor, cookie, 'GET', '/rest/api-keys/scopes')),
+	});
+	writePrivately(file, `${rawApiKey}\n`);
+	return rawApiKey;
 }
 
 async function logIn(editor: Editor, { email, password }: Owner): Promise<string> {

@@ -18,7 +18,8 @@ export function shippedCredentials(facts: {
 	databaseUrl: string;
 	webhookToken: string;
 	editorUrl: string;
-	apiKey: string;
+	/** May list executions, and nothing else: a workflow's credential is open to whoever may edit workflows. */
+	executionsKey: string;
 }): Credential[] {
 	const database = new URL(facts.databaseUrl);
 	return [
@@ -46,7 +47,7 @@ export function shippedCredentials(facts: {
 			id: 'AURAn8nPublicApi',
 			name: 'AuraStack n8n',
 			type: 'n8nApi',
-			data: { apiKey: facts.apiKey, baseUrl: `${facts.editorUrl}/api/v1` },
+			data: { apiKey: facts.executionsKey, baseUrl: `${facts.editorUrl}/api/v1` },
 		},
 	];
 }

@@ -3,7 +3,7 @@ import { realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import bcrypt from 'bcryptjs';
 import { LocalAiError } from '../nodes/shared/errors.ts';
-import { type Editor, ensureApiKey, publish } from './bootstrap.mts';
+import { type Editor, ensureApiKeys, publish } from './bootstrap.mts';
 import { shippedCredentials } from './credentials.mts';
 import { applySchema, createDatabases, databaseUrl } from './database.mts';
 import { freeBytesAt, isFullDisk, watchDiskSpace } from './diskSpace.mts';
@@ -188,7 +188,15 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 	const tokenFile = state.secretFile('webhook-token');
 	const apiKeyFile = state.secretFile('api-key');
 	const editor: Editor = { url: editorUrl, signal, answerWithinMs };
-	const apiKey = await ensureApiKey(editor, { email, password: password.value }, apiKeyFile);
+	const [apiKey, executionsKey] = (await ensureApiKeys(editor, { email, password: password.value }, [
+		{ name: 'AuraStack', file: apiKeyFile, probe: '/api/v1/workflows?limit=1' },
+		{
+			name: 'AuraStack executions',
+			file: state.secretFile('executions-api-key'),
+			scopes: ['execution:list'],
+			probe: '/api/v1/executions?limit=1',
+		},
+	])) as [string, string];
 	const workflows = readWorkflows(join(settings.root, 'workflows'), state.files);
 	await importShipped(
 		shippedCredentials({
@@ -196,7 +204,7 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 			databaseUrl: businessUrl,
 			webhookToken: passwordOf('webhook-token'),
 			editorUrl,
-			apiKey,
+			executionsKey,
 		}),
 		workflows,
 		{

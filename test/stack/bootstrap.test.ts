@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type RequestListener, type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 
-import { type Editor, ensureApiKey, publish } from '../../stack/bootstrap.mts';
+import { type ApiKeyWish, type Editor, ensureApiKeys, publish } from '../../stack/bootstrap.mts';
 
 const owner = { email: 'owner@example.org', password: 'pass' };
 let folder: string;
@@ -26,6 +27,13 @@ async function editor(listener: RequestListener, changes: Partial<Editor> = {}):
 	return { url: `http://127.0.0.1:${port}`, signal: new AbortController().signal, answerWithinMs: 20_000, ...changes };
 }
 
+const wish = (changes: Partial<ApiKeyWish> = {}): ApiKeyWish => ({
+	name: 'Mine',
+	file: join(folder, 'api-key'),
+	probe: '/api/v1/workflows?limit=1',
+	...changes,
+});
+
 const n8n: RequestListener = ({ url, method, headers }, response) => {
 	const answers: Record<string, object> = {
 		'POST /rest/login': {},
@@ -39,17 +47,35 @@ const n8n: RequestListener = ({ url, method, headers }, response) => {
 };
 
 test('a key is made once, and again only when n8n knows it no more', async () => {
-	const file = join(folder, 'api-key');
 	const asked: string[] = [];
 	const open = await editor((request, response) => {
 		asked.push(`${request.method} ${request.url}`);
 		n8n(request, response);
 	});
-	expect(await ensureApiKey(open, owner, file)).toBe('new-key');
-	expect(readFileSync(file, 'utf8')).toBe('new-key\n');
+	expect(await ensureApiKeys(open, owner, [wish()])).toEqual(['new-key']);
+	expect(readFileSync(wish().file, 'utf8')).toBe('new-key\n');
 	asked.length = 0;
-	expect(await ensureApiKey(open, owner, file)).toBe('new-key');
+	expect(await ensureApiKeys(open, owner, [wish()])).toEqual(['new-key']);
 	expect(asked).toEqual(['GET /api/v1/workflows?limit=1']);
+	writeFileSync(wish().file, 'revoked\n');
+	expect(await ensureApiKeys(open, owner, [wish()])).toEqual(['new-key']);
+});
+
+test('keys of several kinds come of one login, each with its own scopes, or with all', async () => {
+	const asked: string[] = [];
+	const wanted: Array<{ label: string; scopes: string[] }> = [];
+	const open = await editor(async (request, response) => {
+		asked.push(`${request.method} ${request.url}`);
+		if (request.url === '/rest/api-keys') wanted.push((await json(request)) as (typeof wanted)[number]);
+		n8n(request, response);
+	});
+	const listing = wish({ name: 'Lists', file: join(folder, 'listing'), scopes: ['execution:list'] });
+	await ensureApiKeys(open, owner, [wish(), listing]);
+	expect(asked.filter((one) => one === 'POST /rest/login')).toHaveLength(1);
+	expect(wanted).toEqual([
+		expect.objectContaining({ label: expect.stringMatching(/^Mine /), scopes: ['workflow:read'] }),
+		expect.objectContaining({ label: expect.stringMatching(/^Lists /), scopes: ['execution:list'] }),
+	]);
 });
 
 test("what keeps a workflow a draft comes in n8n's own words", async () => {
@@ -61,7 +87,7 @@ test("what keeps a workflow a draft comes in n8n's own words", async () => {
 test('an n8n that never answers ends the wait', async () => {
 	const open = await editor(() => {}, { answerWithinMs: 50 });
 	await expect(publish(open, 'key', 'w1')).rejects.toMatchObject({ code: 'timeout' });
-	await expect(ensureApiKey(open, owner, join(folder, 'api-key'))).rejects.toMatchObject({ code: 'timeout' });
+	await expect(ensureApiKeys(open, owner, [wish()])).rejects.toMatchObject({ code: 'timeout' });
 });
 
 test('an n8n that answers without end ends the wait', async () => {

@@ -81,6 +81,19 @@ test('a first start gives n8n in queue mode with two workers, its owner, and a p
 	expect(await query('SELECT count(*)::int AS n FROM devis')).toEqual([{ n: 0 }]);
 });
 
+test('the key that workflows hold lists executions and can do nothing else', async () => {
+	const key = readFileSync(join(stack.home, 'secrets', 'executions-api-key'), 'utf8').trim();
+	const asked = async (method: string, path: string) => {
+		const url = `${stack.facts().editorUrl}/api/v1${path}`;
+		return (await fetch(url, { method, headers: { 'X-N8N-API-KEY': key } })).status;
+	};
+	expect(await asked('GET', '/executions?limit=1')).toBe(200);
+	expect(await asked('GET', '/workflows')).toBe(403);
+	expect(await asked('GET', '/credentials')).toBe(403);
+	expect(await asked('POST', `/workflows/${workflowId}/deactivate`)).toBe(403);
+	expect(await n8n('GET', `/workflows/${workflowId}`)).toMatchObject({ active: true });
+});
+
 test('everything listens on 127.0.0.1 only', () => {
 	const addresses = pids().flatMap(listening);
 	expect(addresses.length).toBeGreaterThanOrEqual(names.length);

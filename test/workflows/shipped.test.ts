@@ -84,7 +84,7 @@ describe.each(shipped)('%s', (_, workflow) => {
 			databaseUrl: 'postgres://user:password@127.0.0.1:5432/database',
 			webhookToken: 'token',
 			editorUrl: 'http://127.0.0.1:5678',
-			apiKey: 'key',
+			executionsKey: 'key',
 		}).map(({ id, name, type }) => ({ id, name, type }));
 		const used = workflow.nodes.flatMap(({ credentials = {} }) =>
 			Object.entries(credentials).map(([type, { id, name }]) => ({ id, name, type })),
