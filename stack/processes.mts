@@ -183,7 +183,7 @@ export class Processes {
 			this.#remember();
 			const ready = this.#ready.get(child);
 			if (ready && !this.#stopping.has(program.name) && !this.#ended.signal.aborted) {
-				void this.#restart(ready, by ?? `exit code ${code}`, performance.now() - startedAt);
+				void this.#restart(ready, `ended with ${by ?? `exit code ${code}`}`, performance.now() - startedAt);
 			}
 		});
 		return child;
@@ -193,7 +193,7 @@ export class Processes {
 		const last = livedMs > 60_000 ? 0 : (this.#pauses.get(program.name) ?? 0);
 		const pauseMs = Math.min(longestPauseMs, last === 0 ? 1000 : last * 2);
 		this.#pauses.set(program.name, pauseMs);
-		if (this.#told.get(program.name) !== reason) this.#say(`${program.name} ended (${reason}): starting it again`);
+		if (this.#told.get(program.name) !== reason) this.#say(`${program.name} ${reason}: starting it again`);
 		this.#told.set(program.name, reason);
 		const start = performance.now();
 		await wait(pauseMs, undefined, { signal: this.#ended.signal, ref: false }).catch(() => {});
@@ -204,7 +204,7 @@ export class Processes {
 			child = this.#spawn(program);
 			problem = await this.#readiness(program, child);
 		} catch (error) {
-			problem = `could not be started: ${(error as Error).message}`;
+			problem = `could not be started (${(error as Error).message})`;
 		}
 		if (this.#ended.signal.aborted || this.#stopping.has(program.name)) return;
 		if (problem === undefined) {

@@ -85,7 +85,7 @@ test('a program that dies is started again, and said so', async () => {
 	const { pid } = processes.list()[0]!;
 	process.kill(pid, 'SIGKILL');
 	await changed.promise;
-	expect(said).toEqual(['fragile ended (SIGKILL): starting it again', 'fragile is back']);
+	expect(said).toEqual(['fragile ended with SIGKILL: starting it again', 'fragile is back']);
 	expect(processes.list()).toEqual([{ name: 'fragile', port: 1, pid: expect.any(Number) }]);
 	expect(processes.list()[0]!.pid).not.toBe(pid);
 });
@@ -102,8 +102,8 @@ test('a program that a full disk keeps from starting is tried again until it sta
 	process.kill(processes.list()[0]!.pid, 'SIGKILL');
 	await changed.promise;
 	expect(said).toEqual([
-		'fragile ended (SIGKILL): starting it again',
-		'fragile ended (could not be started: ENOSPC: no space left on device, write): starting it again',
+		'fragile ended with SIGKILL: starting it again',
+		'fragile could not be started (ENOSPC: no space left on device, write): starting it again',
 		'fragile is back',
 	]);
 	expect(processes.list()).toHaveLength(1);
