@@ -1,8 +1,13 @@
 import { configWithoutCloudSupport } from '@n8n/node-cli/eslint';
 
+/** n8n's rules are for .ts files; ours are .mts too where they run as they are. */
+const everyTypeScript = configWithoutCloudSupport.map((config) =>
+	config.files?.includes('**/*.ts') ? { ...config, files: [...config.files, '**/*.mts'] } : config,
+);
+
 export default [
 	{ ignores: ['dist/', '.aurastack/', 'coverage/'] },
-	...configWithoutCloudSupport,
+	...everyTypeScript,
 	{
 		files: ['package.json'],
 		rules: {
@@ -11,7 +16,7 @@ export default [
 		},
 	},
 	{
-		files: ['**/*.ts'],
+		files: ['**/*.{ts,mts}'],
 		rules: {
 			// Cores throw LocalAiError and know nothing of n8n; nodes/shared/n8n.ts turns it into n8n's error once.
 			'@n8n/community-nodes/require-node-api-error': 'off',
@@ -38,6 +43,13 @@ export default [
 		},
 	},
 	{
+		files: ['nodes/McpExecute/connection/{stdio,watchdog}.ts'],
+		rules: {
+			// An MCP server on stdio is a process: started without a shell, from the policy alone, in a group of its own.
+			'@n8n/community-nodes/no-dangerous-functions': 'off',
+		},
+	},
+	{
 		files: ['nodes/OllamaExtract/pdf/pdfProcess.ts'],
 		rules: {
 			// pdf.js tells of damage on the console and nowhere else; the process collects it there.
@@ -45,11 +57,18 @@ export default [
 		},
 	},
 	{
-		files: ['test/**/*.ts'],
+		files: ['stack/*.mts'],
 		rules: {
-			// Tests start the real programs that the package talks to.
+			// The stack is no node: its work is to start programs.
 			'@n8n/community-nodes/no-dangerous-functions': 'off',
-			// Their passwords are made up, and a test that cannot run here says so on the terminal.
+		},
+	},
+	{
+		files: ['test/**/*.{ts,mts}'],
+		rules: {
+			// Tests and measurements start the real programs that the package talks to, or is compared with.
+			'@n8n/community-nodes/no-dangerous-functions': 'off',
+			// Their passwords are made up; a test that cannot run here says so on the terminal, where figures go too.
 			'@n8n/community-nodes/no-hardcoded-secrets': 'off',
 			'no-console': 'off',
 		},
