@@ -1,0 +1,141 @@
+import type { Fact, MachineFacts, Unknown } from '../facts';
+import { finding, quoted, seen, type Finding, type Words } from './check';
+
+/** What could not be read: a server that does not answer is a fault, anything else is something we do not know. */
+export function unread(facts: MachineFacts): Finding[] {
+	return areas.flatMap(({ area, name, server, parts }) => {
+		const all = parts(facts);
+		const silent = Object.values(all).find((fact) => !fact.known && fact.reason === 'nothing-answers');
+		if (server !== undefined && silent !== undefined && !silent.known) return [silentServer(name, server, silent)];
+		return notKnown(area, name, all);
+	});
+}
+
+interface Server {
+	readonly code: string;
+	/** What its container, if it has one, is called. */
+	readonly container: string | null;
+}
+
+interface Area {
+	readonly area: string;
+	readonly name: Words;
+	/** The server that these facts come from, where its silence is a fault of the machine. */
+	readonly server?: Server;
+	readonly parts: (facts: MachineFacts) => Readonly<Record<string, Fact<unknown>>>;
+}
+
+const areas: readonly Area[] = [
+	{
+		area: 'host',
+		name: { en: 'the machine itself', fr: 'la machine elle-même' },
+		parts: ({ host }) => ({
+			...host,
+			...(host.fileSystems.known &&
+				Object.fromEntries(host.fileSystems.value.map(({ mountPoint, use }) => [mountPoint, use]))),
+		}),
+	},
+	{
+		area: 'systemd',
+		name: { en: 'the system services', fr: 'les services système' },
+		parts: ({ systemd }) => ({
+			systemd,
+			...(systemd.known && { clockSynchronised: systemd.value.clockSynchronised }),
+		}),
+	},
+	{
+		area: 'containers',
+		name: { en: 'Docker', fr: 'Docker' },
+		server: { code: 'docker-down', container: null },
+		parts: ({ containers }) => ({ containers }),
+	},
+	{
+		area: 'postgres',
+		name: { en: 'PostgreSQL', fr: 'PostgreSQL' },
+		server: { code: 'postgres-down', container: 'postgres' },
+		parts: ({ postgres }) => ({ ...postgres }),
+	},
+	{
+		area: 'executions',
+		name: { en: 'the database of n8n', fr: 'la base de n8n' },
+		server: { code: 'n8n-database-down', container: 'postgres' },
+		parts: ({ executions }) => ({ executions }),
+	},
+	{
+		area: 'redis',
+		name: { en: 'Redis', fr: 'Redis' },
+		server: { code: 'redis-down', container: 'redis' },
+		parts: ({ redis }) => ({ redis, ...(redis.known && { savePoints: redis.value.savePoints }) }),
+	},
+	{
+		area: 'queue',
+		name: { en: 'the queue', fr: 'la file de tâches' },
+		server: { code: 'queue-down', container: 'redis' },
+		parts: ({ queue }) => ({ queue }),
+	},
+	{
+		area: 'models',
+		name: { en: 'Ollama', fr: 'Ollama' },
+		server: { code: 'ollama-down', container: 'ollama' },
+		parts: ({ models }) => ({ models }),
+	},
+	{
+		area: 'backups',
+		name: { en: 'the backups', fr: 'les sauvegardes' },
+		parts: ({ backups }) => ({ backups }),
+	},
+];
+
+/** One finding per area and reason, however many of its facts share that reason. */
+function notKnown(area: string, name: Words, all: Readonly<Record<string, Fact<unknown>>>): Finding[] {
+	const byReason = new Map<string, { parts: string[]; reason: Unknown['reason'] }>();
+	for (const [part, fact] of Object.entries(all)) {
+		if (fact.known) continue;
+		const same = byReason.get(fact.why) ?? { parts: [], reason: fact.reason };
+		byReason.set(fact.why, { ...same, parts: [...same.parts, part] });
+	}
+	return [...byReason].map(([why, { parts, reason }]) => {
+		const whole = parts.length === Object.keys(all).length;
+		return finding(reason === 'not-set-up' ? 'not-looked-at' : 'not-known', {
+			subject: whole ? area : `${area}:${parts[0]}`,
+			severity: 'unknown',
+			cause: whole
+				? { en: `Nothing is known about ${name.en}.`, fr: `On ne sait rien concernant ${name.fr}.` }
+				: {
+						en: `Not everything is known about ${name.en}.`,
+						fr: `On ne sait pas tout concernant ${name.fr}.`,
+					},
+			evidence: [
+				...(whole ? [] : [seen('not known', 'inconnu', parts.slice(0, 6).join(', '), 'text')]),
+				seen('why', 'pourquoi', why, 'text'),
+			],
+			nextStep:
+				reason === 'not-set-up'
+					? {
+							en: 'Name it in the node, or do without it on purpose.',
+							fr: 'L’indiquer dans le nœud, ou s’en passer sciemment.',
+						}
+					: {
+							en: 'Mend what the reason names, then look again.',
+							fr: 'Corriger ce que dit la raison, puis regarder à nouveau.',
+						},
+			command: '',
+		});
+	});
+}
+
+function silentServer(name: Words, { code, container }: Server, { why }: Unknown): Finding {
+	return finding(code, {
+		severity: 'critical',
+		cause: { en: `No answer comes from ${name.en}.`, fr: `Aucune réponse de ${name.fr}.` },
+		evidence: [seen('why', 'pourquoi', why, 'text')],
+		nextStep: {
+			en: 'See whether it runs, and read its last words.',
+			fr: 'Voir s’il tourne, et lire ses derniers messages.',
+		},
+		command:
+			container === null
+				? 'systemctl status docker --no-pager'
+				: `docker ps -a --filter name=${quoted(container)}; docker logs --tail 50 ${quoted(container)}`,
+	});
+}
