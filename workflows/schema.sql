@@ -202,3 +202,61 @@ BEGIN
 	END LOOP;
 END
 $loosen$;
+
+-- The tables of McpExecute.
+
+-- What somebody has been asked to approve. The arguments stand only in `shown`, as the approver sees them.
+CREATE TABLE IF NOT EXISTS mcp_approval_requests (
+	id uuid PRIMARY KEY,
+	-- Of the task, the tool's definition and the policy: `sha256:` and 64 hexadecimal digits.
+	task_hash text NOT NULL,
+	policy_version text NOT NULL,
+	server text NOT NULL,
+	tool text NOT NULL,
+	risk text NOT NULL,
+	caller jsonb NOT NULL,
+	shown text NOT NULL,
+	state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'approved', 'rejected')),
+	created_at timestamptz NOT NULL DEFAULT now(),
+	-- Unanswered by then, it is refused.
+	expires_at timestamptz NOT NULL,
+	decided_by text,
+	decided_at timestamptz
+);
+
+CREATE INDEX IF NOT EXISTS mcp_approval_requests_pending_idx ON mcp_approval_requests (task_hash)
+	WHERE state = 'pending';
+
+-- An approval is used by the one who puts its row here.
+CREATE TABLE IF NOT EXISTS mcp_approvals_used (
+	id uuid PRIMARY KEY,
+	task_hash text NOT NULL,
+	approver text NOT NULL,
+	used_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Each record holds, under a key that the database does not know, the hash of itself and the record before.
+CREATE TABLE IF NOT EXISTS mcp_audit (
+	seq bigint PRIMARY KEY,
+	record jsonb NOT NULL,
+	hash text NOT NULL
+);
+
+-- The last record's number and hash, signed with that key, so that records missing at the end are noticed.
+CREATE TABLE IF NOT EXISTS mcp_audit_head (
+	id boolean PRIMARY KEY DEFAULT true CHECK (id),
+	seq bigint NOT NULL,
+	hash text NOT NULL,
+	signature text NOT NULL
+);
+INSERT INTO mcp_audit_head (seq, hash, signature) VALUES (0, '', '') ON CONFLICT DO NOTHING;
+
+-- A tool's definition as it was first seen, or as a person accepted it since.
+CREATE TABLE IF NOT EXISTS mcp_tool_pins (
+	server text NOT NULL,
+	tool text NOT NULL,
+	hash text NOT NULL,
+	definition jsonb NOT NULL,
+	pinned_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (server, tool)
+);

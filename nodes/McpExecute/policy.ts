@@ -3,7 +3,7 @@ import { RE2JS } from 're2js';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { LocalAiError } from '../shared/errors';
-import { canonicalHash } from './canonical';
+import { canonicalHash } from './task/canonical';
 import { compileSchema, type SchemaCheck } from './schema';
 
 export interface Policy {
@@ -11,6 +11,8 @@ export interface Policy {
 	readonly version: string;
 	/** The longest life of an approval, at most 10 minutes. */
 	readonly approvalLifetimeMs: number;
+	/** How long a request for approval stays open. */
+	readonly requestLifetimeMs: number;
 	/** Who may approve what, by risk class: the approvers' names. An empty list: nobody. */
 	readonly approvers: ReadonlyMap<string, readonly string[]>;
 	readonly servers: ReadonlyMap<string, ServerPolicy>;
@@ -126,7 +128,8 @@ export function loadPolicy(text: string, variables: Readonly<Record<string, stri
 	});
 	return deepFreeze({
 		version: canonicalHash(file),
-		approvalLifetimeMs: file.approval_lifetime_s * 1000,
+		approvalLifetimeMs: file.approvalLifetimeMs,
+		requestLifetimeMs: file.requestLifetimeMs,
 		approvers: new Map(Object.entries(file.approvers)),
 		servers: new Map(servers),
 	});
@@ -223,7 +226,8 @@ function fileSchema(variables: Readonly<Record<string, string>>) {
 					.refine((caller) => Object.keys(caller).length > 0, { message: 'names nobody' }),
 			)
 			.default({}),
-		approval_lifetime_s: z.int().min(1).max(600).default(600),
+		approvalLifetimeMs: z.int().min(1000).max(600_000).default(600_000),
+		requestLifetimeMs: ms.default(86_400_000),
 		approvers: z.record(name, z.array(name)).default({}),
 		limits: limits.default({}),
 		servers: z.record(name, server),

@@ -18,8 +18,7 @@ export function compileSchema(schema: unknown): SchemaCheck {
 	}
 	const { $schema: dialect, ...rules } = Object(schema) as Record<string, unknown>;
 	try {
-		const ajv =
-			typeof dialect === 'string' && dialect.includes('draft-07') ? new Ajv(options) : new Ajv2020(options);
+		const ajv = typeof dialect === 'string' && dialect.includes('draft-07') ? new Ajv(options) : new Ajv2020(options);
 		const validate = ajv.compile(rules);
 		return (value) => (validate(value) ? null : ajv.errorsText(validate.errors, { dataVar: 'value' }));
 	} catch (cause) {

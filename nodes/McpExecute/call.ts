@@ -1,0 +1,487 @@
+import { randomUUID } from 'node:crypto';
+import { LocalAiError } from '../shared/errors';
+import { readApproval, type ReadApproval } from './approval/token';
+import { append, keyedHash, shapeOf, type AuditEntry, type AuditFact } from './records/audit';
+import { codes, refusal, type Refusal } from './codes';
+import { decide, screen, type Decision, type DecisionRequest } from './decide';
+import {
+	definitionDifference,
+	definitionFlags,
+	definitionHash,
+	inputCheck,
+	type KnownDefinition,
+	type ToolDefinition,
+} from './task/definitions';
+import { resolveOnDisk, type ResolvePath } from './task/paths';
+import { pinOf, setPin } from './records/pins';
+import type { ServerPolicy, ToolPolicy } from './policy';
+import { redactor } from './redact';
+import { consume, openRequest, type ApprovalDesk, type OpenRequest } from './approval/requests';
+import { inTransaction } from './records/store';
+import { parseTask, taskHash, type Caller } from './task/task';
+import { shortened, visible } from './task/text';
+import { approvalView } from './approval/view';
+
+export { LocalAiError, type LocalAiErrorCode } from '../shared/errors';
+export { approvalKey, type Approval, type ApprovalKey, type ReadApproval } from './approval/token';
+export { auditKey, verifyAudit, type AuditKey, type AuditReport } from './records/audit';
+export { codes, type Code, type Refusal } from './codes';
+export { decide, type Decision, type DecisionRequest } from './decide';
+export type { KnownDefinition, ToolDefinition } from './task/definitions';
+export { resolveOnDisk, type ResolvePath } from './task/paths';
+export { loadPolicy, type Policy, type ServerPolicy, type ToolPolicy } from './policy';
+export { answerRequest, type Answer, type ApprovalDesk, type OpenRequest } from './approval/requests';
+export type { Connection, Database } from './records/store';
+export { taskHash, type Caller, type Task } from './task/task';
+export { asHtml } from './approval/view';
+
+/** What a session needs to be somebody's, and nobody else's. */
+export interface Access {
+	/** Names the credential: sessions are shared only where it is the same. */
+	readonly key: string;
+	readonly bearerToken?: string;
+	readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What a tool answered. */
+export interface ToolReply {
+	readonly isError: boolean;
+	/** Everything it said in words. */
+	readonly text: string;
+}
+
+/** The servers, as a call needs them. Both reject with LocalAiError, a finer `reason` in it. */
+export interface ToolSessions<Reply extends ToolReply> {
+	/** The definitions as last served. */
+	listTools(server: ServerPolicy, access: Access, signal: AbortSignal): Promise<readonly ToolDefinition[]>;
+	callTool(server: ServerPolicy, call: SessionCall, access: Access, signal: AbortSignal): Promise<Reply>;
+}
+
+export interface SessionCall {
+	readonly tool: string;
+	readonly arguments: Readonly<Record<string, unknown>>;
+	readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+	readonly progress: number;
+	readonly total?: number;
+	readonly message?: string;
+}
+
+/** Everything between a request and a tool. */
+export interface Gate<Reply extends ToolReply> extends ApprovalDesk {
+	readonly sessions: ToolSessions<Reply>;
+	/** This machine's disk unless given. */
+	readonly resolvePath?: ResolvePath;
+}
+
+export interface CallRequest {
+	/** JSON text or a value: `server`, `tool`, `arguments`, and nothing else. It need not be trusted. */
+	readonly task: unknown;
+	/** The token of an approval, as it came. */
+	readonly approval?: unknown;
+	/** The token was given once for several tasks: it counts for the one that it names, the others have none. */
+	readonly approvalIsShared?: boolean;
+	readonly caller: Caller;
+	readonly access: Access;
+	readonly onProgress?: (progress: Progress) => void;
+}
+
+/** `auditId` is the last record of this call; null when none could be written, and then nothing was called. */
+export type CallResult<Reply> =
+	| (Decision & {
+			readonly decision: 'allow';
+			readonly result: Reply;
+			readonly auditId: string;
+			/** False when the tool was called and the audit failed afterwards: its outcome is unknown there. */
+			readonly outcomeRecorded: boolean;
+	  })
+	| (Decision & {
+			readonly decision: 'pending';
+			readonly approvalRequestId: string;
+			readonly request: OpenRequest;
+			readonly auditId: string;
+	  })
+	| (Decision & { readonly decision: 'refuse'; readonly auditId: string | null });
+
+/** A tool that the policy lets a caller use. */
+export interface ListedTool {
+	readonly name: string;
+	readonly definition: ToolDefinition;
+	readonly approval: ToolPolicy['approval'];
+	readonly risk: string;
+	/** What differs from the definition that is trusted; empty when nothing does. While it does, calls are refused. */
+	readonly changes: readonly string[];
+	/** What a person should look at before trusting it. */
+	readonly flags: readonly string[];
+}
+
+/**
+ * One tool call, from the request to the record of its outcome. What the policy refuses never reaches the server. What
+ * it allows is recorded before it is made, in the same transaction that uses up its approval, and its outcome after.
+ * Rejects with LocalAiError when the server or the tool fails (`tool-failed`), or the call is cancelled.
+ */
+export async function callTool<Reply extends ToolReply>(
+	request: CallRequest,
+	gate: Gate<Reply>,
+	signal: AbortSignal = new AbortController().signal,
+): Promise<CallResult<Reply>> {
+	const run = startRun(request, gate, signal);
+	return await orUnrecorded(async () => {
+		const asked = await lookUp(run);
+		if ('refusal' in asked) return await refused(run, null, asked.refusal);
+		const judged = decide(asked, gate.policy, run.now());
+		switch (judged.decision) {
+			case 'refuse':
+				return await refused(run, asked, judged as Refusal);
+			case 'pending':
+				return await pending(run, asked, judged);
+			case 'allow':
+				return await execute(run, asked);
+			default:
+				return judged.decision satisfies never;
+		}
+	});
+}
+
+/** Opens a request for approval of a task without calling anything, also where the policy would not need one. */
+export async function requestApproval<Reply extends ToolReply>(
+	request: Omit<CallRequest, 'approval' | 'approvalIsShared' | 'onProgress'>,
+	gate: Gate<Reply>,
+	signal: AbortSignal = new AbortController().signal,
+): Promise<Exclude<CallResult<Reply>, { decision: 'allow' }>> {
+	const run = startRun(request, gate, signal);
+	return await orUnrecorded(async () => {
+		const asked = await lookUp(run);
+		if ('refusal' in asked) return await refused(run, null, asked.refusal);
+		const judged = decide(asked, gate.policy, run.now());
+		return judged.decision === 'refuse'
+			? await refused(run, asked, judged as Refusal)
+			: await pending(run, asked, judged);
+	});
+}
+
+/** The tools of a server that the policy names and the caller may use, with what became of their definitions. */
+export async function listTools<Reply extends ToolReply>(
+	serverName: string,
+	caller: Caller,
+	access: Access,
+	gate: Gate<Reply>,
+	signal: AbortSignal = new AbortController().signal,
+): Promise<readonly ListedTool[]> {
+	const server = gate.policy.servers.get(serverName);
+	if (server === undefined) throw notAllowed(refusal('SERVER_NOT_ALLOWED'));
+	const served = redactor(secretsOf(access))(await gate.sessions.listTools(server, access, signal));
+	const listed: ListedTool[] = [];
+	for (const definition of served) {
+		const tool = server.tools.get(definition.name);
+		const task = { server: serverName, tool: definition.name, arguments: {}, caller };
+		if (tool === undefined || 'refusal' in screen(task, gate.policy)) continue;
+		listed.push({
+			name: definition.name,
+			definition,
+			approval: tool.approval,
+			risk: tool.risk,
+			changes: await changesOf(definition, server, tool, gate),
+			flags: definitionFlags(definition),
+		});
+	}
+	return listed;
+}
+
+/** Trusts a tool's definition as it is served now, and gives what changed. A pin in the policy file stays what it is. */
+export async function acceptDefinition<Reply extends ToolReply>(
+	serverName: string,
+	toolName: string,
+	acceptedBy: string,
+	access: Access,
+	gate: Gate<Reply>,
+	signal: AbortSignal = new AbortController().signal,
+): Promise<{ readonly changes: readonly string[]; readonly auditId: string }> {
+	const server = gate.policy.servers.get(serverName);
+	const tool = server?.tools.get(toolName);
+	if (server === undefined) throw notAllowed(refusal('SERVER_NOT_ALLOWED'));
+	if (tool === undefined) throw notAllowed(refusal('TOOL_NOT_ALLOWED'));
+	const definition = (await gate.sessions.listTools(server, access, signal)).find(({ name }) => name === toolName);
+	if (definition === undefined) throw notAllowed(refusal('TOOL_MISSING'));
+	const changes = await changesOf(definition, server, tool, gate);
+	const now = (gate.now ?? Date.now)();
+	const facts = { call: randomUUID(), server: serverName, tool: toolName, acceptedBy, changes: [...changes] };
+	const auditId = await inTransaction(gate.database, async (query) => {
+		await setPin(query, serverName, definition);
+		return await append(
+			query,
+			gate.auditKey,
+			{ ...facts, event: 'pinned', definition: definitionHash(definition), flags: [...definitionFlags(definition)] },
+			now,
+		);
+	});
+	return { changes, auditId };
+}
+
+/** One call on its way, and what every step of it shares. */
+interface Run<Reply extends ToolReply> {
+	readonly id: string;
+	readonly request: CallRequest;
+	readonly gate: Gate<Reply>;
+	readonly signal: AbortSignal;
+	readonly redact: <T>(value: T) => T;
+	readonly now: () => number;
+}
+
+type Refused = Extract<CallResult<never>, { decision: 'refuse' }>;
+type Pending = Extract<CallResult<never>, { decision: 'pending' }>;
+type Allowed<Reply> = Extract<CallResult<Reply>, { decision: 'allow' }>;
+
+function startRun<Reply extends ToolReply>(request: CallRequest, gate: Gate<Reply>, signal: AbortSignal): Run<Reply> {
+	const redact = redactor(secretsOf(request.access));
+	return { id: randomUUID(), request, gate, signal, redact, now: gate.now ?? Date.now };
+}
+
+async function orUnrecorded<Result>(work: () => Promise<Result>): Promise<Result | Refused> {
+	try {
+		return await work();
+	} catch (error) {
+		if (!(error instanceof LocalAiError) || error.reason !== 'AUDIT') throw error;
+		return { decision: 'refuse', code: 'AUDIT', reason: `${codes.AUDIT} ${error.message}.`, auditId: null };
+	}
+}
+
+/** The task with all that is to be known about it. The server is asked only for a task that the rules let through. */
+async function lookUp<Reply extends ToolReply>(run: Run<Reply>): Promise<DecisionRequest | { refusal: Refusal }> {
+	const { request, gate, signal } = run;
+	const parsed = parseTask(request.task);
+	if ('refusal' in parsed) return parsed;
+	const { task } = parsed;
+	const asked = { ...task, caller: request.caller, approval: await readApproval(request.approval, gate.approvalKey) };
+	const screened = screen(asked, gate.policy);
+	if ('refusal' in screened) return asked;
+
+	const resolve = gate.resolvePath ?? resolveOnDisk;
+	const resolvedPaths = new Map(
+		await Promise.all(screened.paths.map(async (path) => [path, await resolve(path)] as const)),
+	);
+	const definition = await knownDefinition(screened.server, screened.tool, run).catch(async (error: unknown) => {
+		throw await failedBefore(run, asked, error);
+	});
+	if (signal.aborted) throw await failedBefore(run, asked, cancelled());
+	return { ...asked, approval: ownApproval(asked, definition, run), resolvedPaths, definition };
+}
+
+async function knownDefinition<Reply extends ToolReply>(
+	server: ServerPolicy,
+	tool: ToolPolicy,
+	{ request, gate, signal }: Run<Reply>,
+): Promise<KnownDefinition | null> {
+	const served = await gate.sessions.listTools(server, request.access, signal);
+	const definition = served.find(({ name }) => name === tool.name);
+	if (definition === undefined) return null;
+	const hash = definitionHash(definition);
+	const pinned = tool.pin ?? (await pinOf(gate.database, server.name, definition)).hash;
+	return { hash, pinned, input: inputCheck(definition, hash) };
+}
+
+/** Of a token that was given once for several tasks, the one that it names has it and the others have none. */
+function ownApproval<Reply extends ToolReply>(
+	asked: DecisionRequest & { approval: ReadApproval },
+	definition: KnownDefinition | null,
+	{ request, gate }: Run<Reply>,
+): ReadApproval {
+	const { approval } = asked;
+	if (request.approvalIsShared !== true || approval.state !== 'genuine' || definition === null) return approval;
+	return approval.approval.task === taskHash(asked, definition.hash, gate.policy.version)
+		? approval
+		: { state: 'none' };
+}
+
+async function refused<Reply extends ToolReply>(
+	run: Run<Reply>,
+	asked: DecisionRequest | null,
+	{ code, reason }: Refusal,
+): Promise<Refused> {
+	const decision = { decision: 'refuse', code, reason: run.redact(reason) } as const;
+	try {
+		const auditId = await recorded(run, { ...factsOf(run, asked), event: 'refused', code });
+		return { ...decision, auditId };
+	} catch (error) {
+		if (!(error instanceof LocalAiError)) throw error;
+		// Nothing is called either way.
+		return { ...decision, auditId: null };
+	}
+}
+
+async function pending<Reply extends ToolReply>(
+	run: Run<Reply>,
+	asked: DecisionRequest,
+	judged: Decision,
+): Promise<Pending | Refused> {
+	const { policy, database, auditKey } = run.gate;
+	const risk = policy.servers.get(asked.server)!.tools.get(asked.tool)!.risk;
+	const hash = taskHash(asked, asked.definition!.hash, policy.version);
+	const shown = run.redact(approvalView(asked, risk, asked.caller, hash));
+	const now = run.now();
+	return await inTransaction(database, async (query): Promise<Pending | Refused> => {
+		// The head of the audit is locked first: two equal requests at once open one.
+		const facts = factsOf(run, asked);
+		const auditId = await append(query, auditKey, { ...facts, event: 'pending', risk }, now);
+		const request = await openRequest(
+			query,
+			{ task: asked, taskHash: hash, risk, caller: asked.caller, shown },
+			policy,
+			now,
+		);
+		if ('code' in request) {
+			const { code, reason } = request;
+			const refusedAs = await append(query, auditKey, { ...facts, event: 'refused', code }, now);
+			return { decision: 'refuse', code, reason, auditId: refusedAs };
+		}
+		return {
+			decision: 'pending',
+			code: 'APPROVAL_NEEDED',
+			reason: judged.decision === 'pending' ? judged.reason : 'The call waits for approval, as was asked.',
+			approvalRequestId: request.id,
+			request,
+			auditId,
+		};
+	});
+}
+
+/** Decides once more at the very moment, uses the approval up and records the intent, all or nothing; then calls. */
+async function execute<Reply extends ToolReply>(
+	run: Run<Reply>,
+	asked: DecisionRequest,
+): Promise<Allowed<Reply> | Refused> {
+	const { policy, database, auditKey, sessions } = run.gate;
+	const server = policy.servers.get(asked.server)!;
+	const facts = factsOf(run, asked);
+	const intent = await inTransaction(database, async (query) => {
+		const approval = server.tools.get(asked.tool)!.approval === 'required' ? genuine(asked) : undefined;
+		const used = approval && !(await consume(query, approval.id, approval.task, approval.approver, run.now()));
+		const decided: Decision = used
+			? { decision: 'refuse', ...refusal('APPROVAL_REPLAY') }
+			: decide(asked, policy, run.now());
+		const event = decided.decision === 'allow' ? 'intent' : 'refused';
+		const auditId = await append(query, auditKey, { ...facts, event, code: decided.code }, run.now());
+		return { ...decided, auditId };
+	});
+	if (intent.decision !== 'allow') return { ...intent, decision: 'refuse' };
+
+	const startedAt = run.now();
+	const outcome = (how: string, more: Record<string, AuditFact> = {}) =>
+		recorded(run, {
+			...facts,
+			event: 'outcome',
+			outcome: how,
+			durationMs: Math.round(run.now() - startedAt),
+			...more,
+		}).catch((error: unknown) => {
+			// The tool was called and cannot be called back: the intent stays without an outcome, which Verify Audit tells.
+			if (error instanceof LocalAiError) return null;
+			throw error;
+		});
+	let result: Reply;
+	try {
+		const { onProgress } = run.request;
+		const call = { tool: asked.tool, arguments: asked.arguments, ...(onProgress && { onProgress }) };
+		result = run.redact(await sessions.callTool(server, call, run.request.access, run.signal));
+	} catch (thrown) {
+		const error = presentable(thrown, run);
+		await outcome(error.code === 'cancelled' ? 'cancelled' : 'failed', { code: error.code, reason: error.reason });
+		throw error;
+	}
+	if (result.isError) {
+		await outcome('tool-failed');
+		throw new LocalAiError('tool-failed', `The tool ${asked.tool} of ${asked.server} failed: ${excerpt(result.text)}`, {
+			hint: 'The tool itself says what is wrong. Correct the arguments, then try again.',
+			reason: 'TOOL',
+		});
+	}
+	const auditId = await outcome('ok', { result: keyedHash(auditKey, result.text) });
+	const { decision, code, reason } = intent;
+	return { decision, code, reason, result, auditId: auditId ?? intent.auditId, outcomeRecorded: auditId !== null };
+}
+
+/** An error of the servers before anything was called, recorded and without secrets. */
+async function failedBefore<Reply extends ToolReply>(run: Run<Reply>, asked: DecisionRequest, thrown: unknown) {
+	const error = presentable(thrown, run);
+	if (error.reason !== 'AUDIT') {
+		await recorded(run, { ...factsOf(run, asked), event: 'failed', code: error.code, reason: error.reason });
+	}
+	return error;
+}
+
+function presentable<Reply extends ToolReply>(thrown: unknown, { redact }: Run<Reply>): LocalAiError {
+	if (!(thrown instanceof LocalAiError)) {
+		return new LocalAiError('defect', 'The session with the server failed in a way that was not foreseen', {
+			hint: 'Look at the log of n8n, then report it.',
+			cause: redact(thrown instanceof Error ? thrown.message : String(thrown)),
+		});
+	}
+	const { code, message, hint, reason, retryAfterMs, nothingAnswers } = thrown;
+	return new LocalAiError(code, redact(message), {
+		hint: redact(hint),
+		...(reason !== undefined && { reason }),
+		...(retryAfterMs !== undefined && { retryAfterMs }),
+		...(nothingAnswers !== undefined && { nothingAnswers }),
+	});
+}
+
+async function recorded<Reply extends ToolReply>({ gate, now }: Run<Reply>, entry: AuditEntry): Promise<string> {
+	return await inTransaction(gate.database, (query) => append(query, gate.auditKey, entry, now()));
+}
+
+/** What every record of a call says of it. Of the arguments: their shape, and a keyed hash that recognises them. */
+function factsOf<Reply extends ToolReply>(run: Run<Reply>, asked: DecisionRequest | null) {
+	const { workflowId, nodeName, user } = run.request.caller;
+	const approval = asked === null ? undefined : genuine(asked);
+	return {
+		call: run.id,
+		server: asked?.server ?? '',
+		tool: asked?.tool ?? '',
+		caller: { workflowId, nodeName, user },
+		policy: run.gate.policy.version,
+		...(asked !== null && {
+			arguments: keyedHash(run.gate.auditKey, asked.arguments),
+			shape: run.redact(shapeOf(asked.arguments)),
+		}),
+		...(asked?.definition && { definition: asked.definition.hash }),
+		...(approval && { approval: approval.id, approver: approval.approver }),
+	};
+}
+
+function genuine({ approval }: DecisionRequest) {
+	return approval?.state === 'genuine' ? approval.approval : undefined;
+}
+
+async function changesOf<Reply extends ToolReply>(
+	definition: ToolDefinition,
+	server: ServerPolicy,
+	tool: ToolPolicy,
+	gate: Gate<Reply>,
+): Promise<readonly string[]> {
+	const pin = await pinOf(gate.database, server.name, definition);
+	const trusted = tool.pin ?? pin.hash;
+	const hash = definitionHash(definition);
+	if (hash === trusted) return [];
+	if (pin.hash === trusted) return definitionDifference(pin.definition, definition);
+	return [`the policy pins ${trusted}, and served is ${hash}`];
+}
+
+function secretsOf({ bearerToken, env = {} }: Access): readonly string[] {
+	return [...(bearerToken === undefined ? [] : [bearerToken]), ...Object.values(env)];
+}
+
+function excerpt(text: string): string {
+	return shortened(visible(text), 500).text;
+}
+
+function notAllowed({ code, reason }: Refusal): LocalAiError {
+	return new LocalAiError('refused', reason, { hint: 'Name it in the MCP policy file.', reason: code });
+}
+
+function cancelled(): LocalAiError {
+	return new LocalAiError('cancelled', 'The call was cancelled before it was made', {
+		hint: 'Run it again if it is still wanted.',
+	});
+}
