@@ -1,7 +1,9 @@
+import type { CallToolResult } from '@modelcontextprotocol/client';
 import { randomUUID } from 'node:crypto';
 import { LocalAiError } from '../shared/errors';
 import { readApproval, type ReadApproval } from './approval/token';
 import { append, keyedHash, shapeOf, type AuditEntry, type AuditFact } from './records/audit';
+import { readContent, type ToolContent } from './content';
 import { codes, refusal, type Refusal } from './codes';
 import { decide, screen, type Decision, type DecisionRequest } from './decide';
 import {
@@ -26,6 +28,7 @@ export { LocalAiError, type LocalAiErrorCode } from '../shared/errors';
 export { approvalKey, type Approval, type ApprovalKey, type ReadApproval } from './approval/token';
 export { auditKey, verifyAudit, type AuditKey, type AuditReport } from './records/audit';
 export { codes, type Code, type Refusal } from './codes';
+export type { ToolBinary, ToolContent } from './content';
 export { decide, type Decision, type DecisionRequest } from './decide';
 export type { KnownDefinition, ToolDefinition } from './task/definitions';
 export { resolveOnDisk, type ResolvePath } from './task/paths';
@@ -43,24 +46,34 @@ export interface Access {
 	readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What a tool answered. */
-export interface ToolReply {
-	readonly isError: boolean;
-	/** Everything it said in words. */
-	readonly text: string;
-}
-
 /** The servers, as a call needs them. Both reject with LocalAiError, a finer `reason` in it. */
-export interface ToolSessions<Reply extends ToolReply> {
-	/** The definitions as last served. */
+export interface ToolSessions {
+	/** The definitions as they are served now. */
 	listTools(server: ServerPolicy, access: Access, signal: AbortSignal): Promise<readonly ToolDefinition[]>;
-	callTool(server: ServerPolicy, call: SessionCall, access: Access, signal: AbortSignal): Promise<Reply>;
+	callTool(server: ServerPolicy, call: SessionCall, access: Access, signal: AbortSignal): Promise<ToolReply>;
 }
 
 export interface SessionCall {
 	readonly tool: string;
 	readonly arguments: Readonly<Record<string, unknown>>;
+	readonly definition: ToolDefinition;
 	readonly onProgress?: (progress: Progress) => void;
+	readonly resume?: Resume;
+}
+
+export type ToolReply =
+	| { readonly kind: 'complete'; readonly result: CallToolResult }
+	| ({ readonly kind: 'input-required' } & InputRequired);
+
+/** What a server wants to know before it answers, and its state, to be given back exactly as it came. */
+export interface InputRequired {
+	readonly requests: Readonly<Record<string, unknown>>;
+	readonly state?: string;
+}
+
+export interface Resume {
+	readonly responses?: Readonly<Record<string, unknown>>;
+	readonly state?: string;
 }
 
 export interface Progress {
@@ -70,8 +83,8 @@ export interface Progress {
 }
 
 /** Everything between a request and a tool. */
-export interface Gate<Reply extends ToolReply> extends ApprovalDesk {
-	readonly sessions: ToolSessions<Reply>;
+export interface Gate extends ApprovalDesk {
+	readonly sessions: ToolSessions;
 	/** This machine's disk unless given. */
 	readonly resolvePath?: ResolvePath;
 }
@@ -85,14 +98,16 @@ export interface CallRequest {
 	readonly approvalIsShared?: boolean;
 	readonly caller: Caller;
 	readonly access: Access;
+	/** The answers to what an earlier call of the same task was asked. An approval that it needs is a new one. */
+	readonly resume?: Resume;
 	readonly onProgress?: (progress: Progress) => void;
 }
 
 /** `auditId` is the last record of this call; null when none could be written, and then nothing was called. */
-export type CallResult<Reply> =
+export type CallResult =
 	| (Decision & {
 			readonly decision: 'allow';
-			readonly result: Reply;
+			readonly result: ToolContent;
 			readonly auditId: string;
 			/** False when the tool was called and the audit failed afterwards: its outcome is unknown there. */
 			readonly outcomeRecorded: boolean;
@@ -103,6 +118,7 @@ export type CallResult<Reply> =
 			readonly request: OpenRequest;
 			readonly auditId: string;
 	  })
+	| (Decision & { readonly decision: 'pending'; readonly input: InputRequired; readonly auditId: string })
 	| (Decision & { readonly decision: 'refuse'; readonly auditId: string | null });
 
 /** A tool that the policy lets a caller use. */
@@ -122,11 +138,11 @@ export interface ListedTool {
  * it allows is recorded before it is made, in the same transaction that uses up its approval, and its outcome after.
  * Rejects with LocalAiError when the server or the tool fails (`tool-failed`), or the call is cancelled.
  */
-export async function callTool<Reply extends ToolReply>(
+export async function callTool(
 	request: CallRequest,
-	gate: Gate<Reply>,
+	gate: Gate,
 	signal: AbortSignal = new AbortController().signal,
-): Promise<CallResult<Reply>> {
+): Promise<CallResult> {
 	const run = startRun(request, gate, signal);
 	return await orUnrecorded(async () => {
 		const asked = await lookUp(run);
@@ -146,11 +162,11 @@ export async function callTool<Reply extends ToolReply>(
 }
 
 /** Opens a request for approval of a task without calling anything, also where the policy would not need one. */
-export async function requestApproval<Reply extends ToolReply>(
-	request: Omit<CallRequest, 'approval' | 'approvalIsShared' | 'onProgress'>,
-	gate: Gate<Reply>,
+export async function requestApproval(
+	request: Omit<CallRequest, 'approval' | 'approvalIsShared' | 'resume' | 'onProgress'>,
+	gate: Gate,
 	signal: AbortSignal = new AbortController().signal,
-): Promise<Exclude<CallResult<Reply>, { decision: 'allow' }>> {
+): Promise<Pending | Refused> {
 	const run = startRun(request, gate, signal);
 	return await orUnrecorded(async () => {
 		const asked = await lookUp(run);
@@ -163,11 +179,11 @@ export async function requestApproval<Reply extends ToolReply>(
 }
 
 /** The tools of a server that the policy names and the caller may use, with what became of their definitions. */
-export async function listTools<Reply extends ToolReply>(
+export async function listTools(
 	serverName: string,
 	caller: Caller,
 	access: Access,
-	gate: Gate<Reply>,
+	gate: Gate,
 	signal: AbortSignal = new AbortController().signal,
 ): Promise<readonly ListedTool[]> {
 	const server = gate.policy.servers.get(serverName);
@@ -191,12 +207,12 @@ export async function listTools<Reply extends ToolReply>(
 }
 
 /** Trusts a tool's definition as it is served now, and gives what changed. A pin in the policy file stays what it is. */
-export async function acceptDefinition<Reply extends ToolReply>(
+export async function acceptDefinition(
 	serverName: string,
 	toolName: string,
 	acceptedBy: string,
 	access: Access,
-	gate: Gate<Reply>,
+	gate: Gate,
 	signal: AbortSignal = new AbortController().signal,
 ): Promise<{ readonly changes: readonly string[]; readonly auditId: string }> {
 	const server = gate.policy.servers.get(serverName);
@@ -221,20 +237,19 @@ export async function acceptDefinition<Reply extends ToolReply>(
 }
 
 /** One call on its way, and what every step of it shares. */
-interface Run<Reply extends ToolReply> {
+interface Run {
 	readonly id: string;
 	readonly request: CallRequest;
-	readonly gate: Gate<Reply>;
+	readonly gate: Gate;
 	readonly signal: AbortSignal;
 	readonly redact: <T>(value: T) => T;
 	readonly now: () => number;
 }
 
-type Refused = Extract<CallResult<never>, { decision: 'refuse' }>;
-type Pending = Extract<CallResult<never>, { decision: 'pending' }>;
-type Allowed<Reply> = Extract<CallResult<Reply>, { decision: 'allow' }>;
+type Refused = Extract<CallResult, { decision: 'refuse' }>;
+type Pending = Extract<CallResult, { approvalRequestId: string }>;
 
-function startRun<Reply extends ToolReply>(request: CallRequest, gate: Gate<Reply>, signal: AbortSignal): Run<Reply> {
+function startRun(request: CallRequest, gate: Gate, signal: AbortSignal): Run {
 	const redact = redactor(secretsOf(request.access));
 	return { id: randomUUID(), request, gate, signal, redact, now: gate.now ?? Date.now };
 }
@@ -249,7 +264,7 @@ async function orUnrecorded<Result>(work: () => Promise<Result>): Promise<Result
 }
 
 /** The task with all that is to be known about it. The server is asked only for a task that the rules let through. */
-async function lookUp<Reply extends ToolReply>(run: Run<Reply>): Promise<DecisionRequest | { refusal: Refusal }> {
+async function lookUp(run: Run): Promise<DecisionRequest | { refusal: Refusal }> {
 	const { request, gate, signal } = run;
 	const parsed = parseTask(request.task);
 	if ('refusal' in parsed) return parsed;
@@ -269,24 +284,24 @@ async function lookUp<Reply extends ToolReply>(run: Run<Reply>): Promise<Decisio
 	return { ...asked, approval: ownApproval(asked, definition, run), resolvedPaths, definition };
 }
 
-async function knownDefinition<Reply extends ToolReply>(
+async function knownDefinition(
 	server: ServerPolicy,
 	tool: ToolPolicy,
-	{ request, gate, signal }: Run<Reply>,
+	{ request, gate, signal }: Run,
 ): Promise<KnownDefinition | null> {
 	const served = await gate.sessions.listTools(server, request.access, signal);
 	const definition = served.find(({ name }) => name === tool.name);
 	if (definition === undefined) return null;
 	const hash = definitionHash(definition);
 	const pinned = tool.pin ?? (await pinOf(gate.database, server.name, definition)).hash;
-	return { hash, pinned, input: inputCheck(definition, hash) };
+	return { definition, hash, pinned, input: inputCheck(definition, hash) };
 }
 
 /** Of a token that was given once for several tasks, the one that it names has it and the others have none. */
-function ownApproval<Reply extends ToolReply>(
+function ownApproval(
 	asked: DecisionRequest & { approval: ReadApproval },
 	definition: KnownDefinition | null,
-	{ request, gate }: Run<Reply>,
+	{ request, gate }: Run,
 ): ReadApproval {
 	const { approval } = asked;
 	if (request.approvalIsShared !== true || approval.state !== 'genuine' || definition === null) return approval;
@@ -295,11 +310,7 @@ function ownApproval<Reply extends ToolReply>(
 		: { state: 'none' };
 }
 
-async function refused<Reply extends ToolReply>(
-	run: Run<Reply>,
-	asked: DecisionRequest | null,
-	{ code, reason }: Refusal,
-): Promise<Refused> {
+async function refused(run: Run, asked: DecisionRequest | null, { code, reason }: Refusal): Promise<Refused> {
 	const decision = { decision: 'refuse', code, reason: run.redact(reason) } as const;
 	try {
 		const auditId = await recorded(run, { ...factsOf(run, asked), event: 'refused', code });
@@ -311,11 +322,7 @@ async function refused<Reply extends ToolReply>(
 	}
 }
 
-async function pending<Reply extends ToolReply>(
-	run: Run<Reply>,
-	asked: DecisionRequest,
-	judged: Decision,
-): Promise<Pending | Refused> {
+async function pending(run: Run, asked: DecisionRequest, judged: Decision): Promise<Pending | Refused> {
 	const { policy, database, auditKey } = run.gate;
 	const risk = policy.servers.get(asked.server)!.tools.get(asked.tool)!.risk;
 	const hash = taskHash(asked, asked.definition!.hash, policy.version);
@@ -348,10 +355,7 @@ async function pending<Reply extends ToolReply>(
 }
 
 /** Decides once more at the very moment, uses the approval up and records the intent, all or nothing; then calls. */
-async function execute<Reply extends ToolReply>(
-	run: Run<Reply>,
-	asked: DecisionRequest,
-): Promise<Allowed<Reply> | Refused> {
+async function execute(run: Run, asked: DecisionRequest): Promise<CallResult> {
 	const { policy, database, auditKey, sessions } = run.gate;
 	const server = policy.servers.get(asked.server)!;
 	const facts = factsOf(run, asked);
@@ -380,11 +384,20 @@ async function execute<Reply extends ToolReply>(
 			if (error instanceof LocalAiError) return null;
 			throw error;
 		});
-	let result: Reply;
+	let result: ToolContent;
 	try {
-		const { onProgress } = run.request;
-		const call = { tool: asked.tool, arguments: asked.arguments, ...(onProgress && { onProgress }) };
-		result = run.redact(await sessions.callTool(server, call, run.request.access, run.signal));
+		const { definition } = asked.definition!;
+		const { access, onProgress, resume } = run.request;
+		const call = { tool: asked.tool, arguments: asked.arguments, definition };
+		const more = { ...(onProgress && { onProgress }), ...(resume && { resume }) };
+		const reply = await sessions.callTool(server, { ...call, ...more }, access, run.signal);
+		if (reply.kind === 'input-required') {
+			const auditId = (await outcome('input-required')) ?? intent.auditId;
+			const { requests, state } = reply;
+			const input = { requests: run.redact(requests), ...(state !== undefined && { state }) };
+			return { decision: 'pending', code: 'INPUT_REQUIRED', reason: codes.INPUT_REQUIRED, input, auditId };
+		}
+		result = run.redact(readContent(asked.tool, reply.result, definition.outputSchema));
 	} catch (thrown) {
 		const error = presentable(thrown, run);
 		await outcome(error.code === 'cancelled' ? 'cancelled' : 'failed', { code: error.code, reason: error.reason });
@@ -398,12 +411,15 @@ async function execute<Reply extends ToolReply>(
 		});
 	}
 	const auditId = await outcome('ok', { result: keyedHash(auditKey, result.text) });
-	const { decision, code, reason } = intent;
-	return { decision, code, reason, result, auditId: auditId ?? intent.auditId, outcomeRecorded: auditId !== null };
+	const { code, reason } = intent;
+	return {
+		...{ decision: 'allow', code, reason, result },
+		...{ auditId: auditId ?? intent.auditId, outcomeRecorded: auditId !== null },
+	};
 }
 
 /** An error of the servers before anything was called, recorded and without secrets. */
-async function failedBefore<Reply extends ToolReply>(run: Run<Reply>, asked: DecisionRequest, thrown: unknown) {
+async function failedBefore(run: Run, asked: DecisionRequest, thrown: unknown) {
 	const error = presentable(thrown, run);
 	if (error.reason !== 'AUDIT') {
 		await recorded(run, { ...factsOf(run, asked), event: 'failed', code: error.code, reason: error.reason });
@@ -411,7 +427,7 @@ async function failedBefore<Reply extends ToolReply>(run: Run<Reply>, asked: Dec
 	return error;
 }
 
-function presentable<Reply extends ToolReply>(thrown: unknown, { redact }: Run<Reply>): LocalAiError {
+function presentable(thrown: unknown, { redact }: Run): LocalAiError {
 	if (!(thrown instanceof LocalAiError)) {
 		return new LocalAiError('defect', 'The session with the server failed in a way that was not foreseen', {
 			hint: 'Look at the log of n8n, then report it.',
@@ -427,12 +443,12 @@ function presentable<Reply extends ToolReply>(thrown: unknown, { redact }: Run<R
 	});
 }
 
-async function recorded<Reply extends ToolReply>({ gate, now }: Run<Reply>, entry: AuditEntry): Promise<string> {
+async function recorded({ gate, now }: Run, entry: AuditEntry): Promise<string> {
 	return await inTransaction(gate.database, (query) => append(query, gate.auditKey, entry, now()));
 }
 
 /** What every record of a call says of it. Of the arguments: their shape, and a keyed hash that recognises them. */
-function factsOf<Reply extends ToolReply>(run: Run<Reply>, asked: DecisionRequest | null) {
+function factsOf(run: Run, asked: DecisionRequest | null) {
 	const { workflowId, nodeName, user } = run.request.caller;
 	const approval = asked === null ? undefined : genuine(asked);
 	return {
@@ -454,11 +470,11 @@ function genuine({ approval }: DecisionRequest) {
 	return approval?.state === 'genuine' ? approval.approval : undefined;
 }
 
-async function changesOf<Reply extends ToolReply>(
+async function changesOf(
 	definition: ToolDefinition,
 	server: ServerPolicy,
 	tool: ToolPolicy,
-	gate: Gate<Reply>,
+	gate: Gate,
 ): Promise<readonly string[]> {
 	const pin = await pinOf(gate.database, server.name, definition);
 	const trusted = tool.pin ?? pin.hash;

@@ -2,6 +2,7 @@
 export const codes = {
 	ALLOWED: 'The policy allows the call, and an approval that it needs is there.',
 	APPROVAL_NEEDED: 'The policy allows the call once somebody approves it.',
+	INPUT_REQUIRED: 'The tool was called, and asks for more before it can answer.',
 	PARSE: 'The task is not JSON.',
 	LIMIT: 'The task or the approval is larger, or nested deeper, than any honest one.',
 	SERVER_NOT_ALLOWED: 'The policy names no such server. A server is named, never described.',
@@ -31,7 +32,7 @@ export type Code = keyof typeof codes;
 
 /** Why a call is not made. */
 export interface Refusal {
-	readonly code: Exclude<Code, 'ALLOWED' | 'APPROVAL_NEEDED'>;
+	readonly code: Exclude<Code, 'ALLOWED' | 'APPROVAL_NEEDED' | 'INPUT_REQUIRED'>;
 	/** One sentence for a person, without the values of arguments. */
 	readonly reason: string;
 }

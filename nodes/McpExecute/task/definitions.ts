@@ -12,6 +12,7 @@ export interface ToolDefinition {
 
 /** A served tool as `decide` wants to know it. */
 export interface KnownDefinition {
+	readonly definition: ToolDefinition;
 	readonly hash: string;
 	/** What its hash must be: by the policy, or as it was first seen. */
 	readonly pinned: string;
