@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 import { LocalAiError, type LocalAiErrorCode } from '../../shared/errors';
 import type { Row } from '../rows/layout';
+import { unpackedRows, type PackedRows } from '../rows/packed';
 import type { PdfContents } from './pdf';
 
 export interface ReadRequest {
@@ -20,10 +21,10 @@ export interface ReadRequest {
 	readonly stopAboveBytes: number;
 }
 
-/** What the reading process answers: the rows of every page as it is read, then one `done` or `error`. */
+/** What the reading process answers: pages while there are many, then one `done` with the last of them, or `error`. */
 export type ReadAnswer =
-	| { readonly kind: 'page'; readonly rows: readonly Row[] }
-	| ({ readonly kind: 'done' } & Omit<PdfContents, 'pages'>)
+	| { readonly kind: 'pages'; readonly pages: readonly PackedRows[] }
+	| ({ readonly kind: 'done'; readonly pages: readonly PackedRows[] } & Omit<PdfContents, 'pages'>)
 	| { readonly kind: 'error'; readonly code: LocalAiErrorCode; readonly message: string; readonly hint: string };
 
 export interface ReadLimits {
@@ -232,14 +233,17 @@ function converse(
 			outcome();
 		};
 		const fail = (error: Error) => settle(() => reject(error));
+		const take = (pages: readonly PackedRows[]) => {
+			pagesRead += pages.length;
+			for (const page of pages) for (const row of unpackedRows(page)) rows.push(row);
+		};
 		const onMessage = (answer: ReadAnswer) => {
 			switch (answer.kind) {
-				case 'page':
-					pagesRead++;
-					for (const row of answer.rows) rows.push(row);
-					return;
+				case 'pages':
+					return take(answer.pages);
 				case 'done': {
-					const { kind: _, ...rest } = answer;
+					const { kind: _, pages, ...rest } = answer;
+					take(pages);
 					return settle(() => resolve({ rows, pagesRead, ...rest }));
 				}
 				case 'error':

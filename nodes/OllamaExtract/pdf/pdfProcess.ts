@@ -1,15 +1,18 @@
 import { LocalAiError } from '../../shared/errors';
 import { inflateInOneCall } from './inflate';
 import { rowsOf } from '../rows/layout';
+import { packedRows, type PackedRows } from '../rows/packed';
 import { readPdfPages, type Page } from './pdf';
 import type { ReadAnswer, ReadRequest } from './pdfPool';
 
-// The reading process that `pdfPool` starts: one document at a time, page by page to the parent.
+// The reading process that `pdfPool` starts: one document at a time, its pages to the parent as they fill a message.
 process.on('message', (request: ReadRequest) => void answer(request));
 process.on('disconnect', () => process.exit());
 
 inflateInOneCall();
 
+/** Numbers of packed rows: some ten full pages. Each message wakes the parent, which is long beside a short document. */
+const enoughToSend = 20_000;
 const mostComplaints = 100;
 const complaints: string[] = [];
 // Nothing else writes here: the process has no terminal, and pdf.js tells of damage in no other way.
@@ -25,8 +28,15 @@ async function answer({ bytes, password, maxPages, stopAt, stopAboveBytes }: Rea
 	};
 	try {
 		const options = { password, maxPages, complaints: () => complaints.splice(0) };
-		const onPage = (page: Page) => send({ kind: 'page', rows: rowsOf(page) });
-		send({ kind: 'done', ...(await readPdfPages(bytes, options, onPage, whyStop)) });
+		let pages: PackedRows[] = [];
+		const onPage = (page: Page) => {
+			pages.push(packedRows(rowsOf(page)));
+			if (pages.reduce((sum, { numbers }) => sum + numbers.length, 0) < enoughToSend) return;
+			send({ kind: 'pages', pages });
+			pages = [];
+		};
+		const rest = await readPdfPages(bytes, options, onPage, whyStop);
+		send({ kind: 'done', pages, ...rest });
 	} catch (error) {
 		const { code, message, hint } =
 			error instanceof LocalAiError

@@ -169,6 +169,7 @@ describe('measured from outside', () => {
 			'OllamaExtract/pdf/pdf',
 			'OllamaExtract/pdf/appearances',
 			'OllamaExtract/rows/layout',
+			'OllamaExtract/rows/packed',
 			'OllamaExtract/pdf/pdfPool',
 			'OllamaExtract/pdf/pdfProcess',
 			'OllamaExtract/pdf/inflate',
