@@ -8,6 +8,7 @@ import { LocalAiError } from '../nodes/shared/errors.ts';
 import { makeDocument } from '../test/support/documents.ts';
 import { type OllamaStandIn, startOllamaStandIn } from '../test/support/ollamaStandIn.ts';
 import { withClient } from './database.mts';
+import { requireSpace } from './diskSpace.mts';
 import type { Facts } from './facts.mts';
 import { findOllama } from './outside.mts';
 import { choosePorts } from './ports.mts';
@@ -63,6 +64,7 @@ process.exit();
 /** Beside the real stack: samples never mix with a person's documents, nor a stand-in's answers with a model's. */
 async function demoSettings(settings: Settings): Promise<Settings> {
 	const home = join(settings.home, 'demo');
+	requireSpace(home);
 	const state = openState(home);
 	const port = await choosePorts(state.portsFile, ['demo editor']);
 	return { ...settings, home, editorPort: port('demo editor') };

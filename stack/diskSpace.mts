@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { LocalAiError } from '../nodes/shared/errors.ts';
 
 /** How disk space is watched. */
 export interface SpaceWatch {
@@ -9,6 +10,7 @@ export interface SpaceWatch {
 	readonly freeBytes: () => number;
 }
 
+const neededBytes = 1024 ** 3;
 const lowBytes = 256 * 1024 ** 2;
 const fullBytes = 16 * 1024 ** 2;
 
@@ -21,6 +23,15 @@ export function freeBytesAt(path: string): number {
 		if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
 		return freeBytesAt(dirname(path));
 	}
+}
+
+/** Throws `configuration` when less than a running stack needs is free for `home`, which need not be there yet. */
+export function requireSpace(home: string, free = freeBytesAt(home)): void {
+	if (free >= neededBytes) return;
+	const megabytes = Math.floor(free / 1024 ** 2);
+	throw new LocalAiError('configuration', `Only ${megabytes} MB are free for ${home}; a running stack needs 1 GB.`, {
+		hint: 'Free some space, or set AURASTACK_HOME to a folder on a larger disk, then start again. Nothing was changed.',
+	});
 }
 
 /** Whether a write failed for want of space. */

@@ -42,6 +42,10 @@ if (!Object.hasOwn(commands, command)) {
 	fail(`Unknown command "${command ?? ''}". One of: ${Object.keys(commands).join(', ')}.`);
 }
 const { build, steps, owned } = commands[command];
+process.on('uncaughtException', (error) => {
+	if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') fail(error.stack ?? String(error));
+	fail(`The disk of ${root} is full. Free some space and run this again; nothing is lost.`);
+});
 const release = await takeTurns();
 const node = await nodeRuntime();
 await installDependencies();

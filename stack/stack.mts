@@ -6,7 +6,7 @@ import { LocalAiError } from '../nodes/shared/errors.ts';
 import { type Editor, ensureApiKeys, publish } from './bootstrap.mts';
 import { shippedCredentials } from './credentials.mts';
 import { applySchema, createDatabases, databaseUrl } from './database.mts';
-import { freeBytesAt, isFullDisk, watchDiskSpace } from './diskSpace.mts';
+import { freeBytesAt, isFullDisk, requireSpace, watchDiskSpace } from './diskSpace.mts';
 import type { Facts } from './facts.mts';
 import { stopLeftovers } from './leftovers.mts';
 import { lock } from './lock.mts';
@@ -46,7 +46,6 @@ export interface Watch {
 }
 
 const email = 'owner@aurastack.local';
-const neededBytes = 1024 ** 3;
 const answerWithinMs = 120_000;
 const importWithinMs = 300_000;
 
@@ -102,15 +101,6 @@ export async function bringUp(settings: Settings, watch: Watch): Promise<Stack> 
 			cause: error,
 		});
 	}
-}
-
-function requireSpace(home: string): void {
-	const free = freeBytesAt(home);
-	if (free >= neededBytes) return;
-	const megabytes = Math.round(free / 1024 ** 2);
-	throw new LocalAiError('configuration', `Only ${megabytes} MB are free for ${home}; a running stack needs 1 GB.`, {
-		hint: 'Free some space, or set AURASTACK_HOME to a folder on a larger disk, then start again. Nothing was changed.',
-	});
 }
 
 async function clearTheGround(settings: Settings, state: State, { say }: Watch): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { freeBytesAt, isFullDisk, watchDiskSpace } from '../../stack/diskSpace.mts';
+import { freeBytesAt, isFullDisk, requireSpace, watchDiskSpace } from '../../stack/diskSpace.mts';
 
 const megabyte = 1024 ** 2;
 beforeEach(() => void jest.useFakeTimers());
@@ -52,4 +52,14 @@ test('a full disk and a used-up quota are told from other failures', () => {
 	const coded = (code: string) => Object.assign(new Error(code), { code });
 	expect(['ENOSPC', 'EDQUOT', 'EACCES'].map((code) => isFullDisk(coded(code)))).toEqual([true, true, false]);
 	expect(isFullDisk(new Error('ENOSPC'))).toBe(false);
+});
+
+test('a start on a disk with less than it needs is refused with the space that there is', () => {
+	expect(() => requireSpace('/home/stack', 300 * megabyte)).toThrow(
+		expect.objectContaining({
+			code: 'configuration',
+			message: 'Only 300 MB are free for /home/stack; a running stack needs 1 GB.',
+		}),
+	);
+	expect(() => requireSpace('/home/stack', 1024 * megabyte)).not.toThrow();
 });
