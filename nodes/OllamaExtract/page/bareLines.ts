@@ -1,6 +1,6 @@
 import Big from 'big.js';
 import { foundCell, foundIn, numbersIn, type Conventions, type Found } from './found';
-import { labelAt } from './labels';
+import { folded, labelAt } from './labels';
 import type { Cell, Row } from '../rows/layout';
 import { isOptional, type TableLine } from './table';
 
@@ -14,13 +14,90 @@ export function readLinesWithoutHead(
 	totals: ReadonlyArray<Found | undefined>,
 	conventions: Conventions,
 ): TableLine[] {
-	const lines = rows.flatMap((row) => lineOf(row, conventions) ?? []);
+	const stacked = stackedLines(rows, conventions);
+	const lines = rows.flatMap((row) => stacked.get(row) ?? lineOf(withoutLeader(row), conventions) ?? []);
 	const sum = lines.reduce((sofar, { values }) => sofar.plus(values.total?.value ?? 0), new Big(0));
-	const confirmed = totals.some(
-		(total) => total !== undefined && new Big(total.value).minus(sum).abs().lte('0.005'),
-	);
+	const confirmed = totals.some((total) => total !== undefined && new Big(total.value).minus(sum).abs().lte('0.005'));
 	return confirmed ? lines : lines.filter(({ values }) => values.quantity !== undefined);
 }
+
+/** `Traitement anti-mousse .......... 520,00 €` in one cell as two: what leads the eye to the amount is no text. */
+function withoutLeader(row: Row): Row {
+	const [cell, ...more] = row.cells;
+	const [whole, text = '', leader = ''] = /^(.*\p{L}.*?)(\s*(?:[._…] ?){4,}\s*)(?=\S)/u.exec(cell?.text ?? '') ?? [];
+	if (cell === undefined || more.length > 0 || whole === undefined) return row;
+	const from = text.length + leader.length;
+	const part = (start: number, end: number): Cell => {
+		const words = cell.words.filter((word) => word.start >= start && word.start < end);
+		const boxes = words.flatMap(({ place }) => ('box' in place ? [place.box] : []));
+		return {
+			text: cell.text.slice(start, end),
+			left: Math.min(cell.right, ...boxes.map(([left]) => left)),
+			right: Math.max(cell.left, ...boxes.map(([, , right]) => right)),
+			words: words.map((word) => ({ ...word, start: word.start - start })),
+		};
+	};
+	const parts = [part(0, text.length), part(from, cell.text.length)];
+	return parts.every(({ words }) => words.length > 0) ? { ...row, cells: parts } : row;
+}
+
+/**
+ * Lines set in two levels, a name above `64 m² × 6,50 €`, their product at the right, by the row of that product. The
+ * product proves which name, quantity, price and amount belong together.
+ */
+function stackedLines(rows: readonly Row[], conventions: Conventions): ReadonlyMap<Row, TableLine> {
+	const lines = new Map<Row, TableLine>();
+	for (const [index, row] of rows.entries()) {
+		const [factors] = row.cells;
+		const [whole, unit = ''] = factors === undefined ? [] : (spokenFactors.exec(factors.text) ?? []);
+		if (factors === undefined || whole === undefined) continue;
+		const height = row.bottom - row.top;
+		const near = rows
+			.slice(Math.max(0, index - 2), index + 1)
+			.filter(({ page, top }) => page === row.page && row.top - top <= 2.5 * height);
+		const name = near
+			.flatMap(({ cells }) => cells)
+			.findLast(
+				(cell) => cell !== factors && Math.abs(cell.left - factors.left) <= height && /\p{L}{3}/u.test(cell.text),
+			);
+		const amounts = near.flatMap((one) =>
+			one.cells
+				.filter((cell) => cell !== name && cell !== factors)
+				.flatMap((cell) =>
+					numbersIn(cell.text, conventions.decimalMark).map((printed) => ({ cell, ...printed, row: one })),
+				),
+		);
+		const [quantity, price, rate] = numbersIn(factors.text, conventions.decimalMark).map((printed) => ({
+			cell: factors,
+			...printed,
+		}));
+		const [total, ...more] = amounts.filter(({ percent }) => !percent);
+		if (name === undefined || labelAt(name.text) !== null || total === undefined || more.length > 0) continue;
+		if (quantity === undefined || price === undefined) continue;
+		const product = productOf([quantity, price, total]);
+		if (product === null) continue;
+		const place = (amount: Amount, value: string) => foundIn(amount.cell, amount.start, amount.end, value);
+		const unitStart = factors.text.indexOf(unit, quantity.end);
+		lines.set(total.row, {
+			values: {
+				description: foundCell(name),
+				quantity: place(quantity, product.values.quantity),
+				unitPrice: place(price, product.values.price),
+				total: place(total, product.values.total),
+				...(unit === '' ? {} : { unit: foundIn(factors, unitStart, unitStart + unit.length, unit) }),
+				...(rate?.percent === true && /\b(?:tva|ust|mwst|vat)\b/.test(folded(factors.text))
+					? { vatRate: place(rate, new Big(rate.could[0] ?? 0).toFixed()) }
+					: {}),
+			},
+			figures: { adjustments: [], priceQuantity: null },
+			position: null,
+			optional: isOptional(name.text),
+		});
+	}
+	return lines;
+}
+
+const spokenFactors = /^\d[\d .,]*\s?(\p{L}[\p{L}²³\d.]{0,14})?\s*[x×*]\s*\d/u;
 
 interface Amount {
 	readonly cell: Cell;

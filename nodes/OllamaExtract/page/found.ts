@@ -61,10 +61,27 @@ export function rejoined(row: Row): Row {
 			before !== undefined &&
 			/(?:^|[\s(−–-])\d{1,3}(?: \d{3})*$/.test(before.text) &&
 			/^\d{3}(?:[ ,.]\d|[^\d.,]|$)/.test(cell.text);
-		if (before === undefined || !split || gap < 0 || gap > (row.bottom - row.top) / 2) cells.push(cell);
+		// In a face of equal widths a space is as wide as a digit.
+		const widest = before !== undefined && isMonospaced(row) ? 1.3 * letterWidth(before) : (row.bottom - row.top) / 2;
+		if (before === undefined || !split || gap < 0 || gap > widest) cells.push(cell);
 		else cells[cells.length - 1] = joinedCells(before, cell);
 	}
 	return cells.length === row.cells.length ? row : { ...row, cells };
+}
+
+/** The width of a letter of a cell, on average. */
+export function letterWidth({ left, right, text }: Cell): number {
+	return (right - left) / Math.max(1, text.length);
+}
+
+/** True where letters, digits and marks take the same width, as nothing but a typewriter's face does. */
+function isMonospaced({ cells }: Row): boolean {
+	const widths = cells.filter(({ text }) => text.length > 3).map(letterWidth);
+	return (
+		widths.length > 1 &&
+		cells.some(({ text }) => (text.match(/\p{L}/gu)?.length ?? 0) > 6) &&
+		Math.max(...widths) <= 1.04 * Math.min(...widths)
+	);
 }
 
 /** Two cells as one that reads on from the first to the second, a blank between them. */

@@ -81,6 +81,8 @@ export type Column =
 	| 'unitPrice'
 	| 'price'
 	| 'discount'
+	| 'charge'
+	| 'per'
 	| 'vatRate'
 	| 'vatAmount'
 	| 'base'
@@ -290,7 +292,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'buyer',
-		"(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit|a(?= ?:)|pour)",
+		"(?:adresse (?:du |de )?(?:client|facturation|facturee)|client(?:e)?(?: facture)?|nom du client|factur(?:ee?|er) a|adresse a|devis pour|destinataire|maitre d'ouvrage|acheteur|a l'attention de|coordonnees (?:du )?client|vos coordonnees|doit|a(?= ?:)|pour|[\\p{L} ]{3,30} ?/ ?client(?= ?:))",
 	],
 	['buyer', `${buyer}(?: ?/ ?${buyer})?|(?:rechnung an|angebot fur)`],
 	[
@@ -322,6 +324,8 @@ const patterns = sources.map(([label, source]) => {
 });
 
 const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
+	['charge', /\b(eco-? ?(part(icipation)?|contrib(ution)?|taxe)|deee|d3e)\b/],
+	['per', /^(par|pour|per|pro|je|preiseinheit|unite de prix)$/],
 	['discount', /\b(remises?|rem|rabatt|nachlass|disc|discount|allowances?|zu-? ?\/? ?abschlag)\b/],
 	[
 		'vatAmount',

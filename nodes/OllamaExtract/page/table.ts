@@ -4,6 +4,7 @@ import {
 	foundIn,
 	isOfText,
 	joinedCells,
+	letterWidth,
 	numbersIn,
 	type Conventions,
 	type Found,
@@ -43,6 +44,8 @@ export interface TableReading {
 	readonly lines: readonly TableLine[];
 	readonly taxes: ReadonlyArray<{ readonly rate?: Found; readonly base?: Found; readonly amount?: Found }>;
 	readonly adjustments: readonly Adjustment[];
+	/** True where lines have no other total or price than one with tax. */
+	readonly withTax: boolean;
 	/** The cells that belong to the table of lines or of taxes, heads included. */
 	readonly used: ReadonlySet<Cell>;
 	readonly unsure: ReadonlyArray<{
@@ -61,7 +64,7 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		taxes: [] as Array<TableReading['taxes'][number]>,
 		adjustments: [] as Adjustment[],
 		used: new Set<Cell>(),
-		unsure: [] as Array<TableReading['unsure'][number]>,
+		unsure: [] as Array<{ line: number } & TableReading['unsure'][number]>,
 	};
 	const use = (cells: readonly Cell[]) => cells.forEach((cell) => state.used.add(cell));
 	let table: Head | null = null;
@@ -107,19 +110,54 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 			const { unsure, described, ...line } = lineOf(row, table, conventions);
 			state.described.push(described);
 			state.heads.push(table);
-			state.unsure.push(...unsure.map((one) => ({ ...one, path: `lines.${state.lines.length}.${one.path}` })));
+			state.unsure.push(...unsure.map((one) => ({ ...one, line: state.lines.length })));
 			state.lines.push({ ...line, optional: optional || isOptional(line.values.description?.value ?? '') });
 			use(row.cells);
 		}
 	}
-	const { described, heads, ...reading } = state;
-	const lines = withoutReferences(withoutTitles(state.lines, described), described);
+	const { taxes, adjustments, used } = state;
+	const kept = state.lines.flatMap((line, index) => (headsSection(line, index, state.lines) ? [] : [index]));
+	const [all, described, heads] = [state.lines, state.described, state.heads].map((list) =>
+		kept.map((index) => list[index]),
+	) as [TableLine[], Array<Cell | undefined>, Head[]];
+	const lines = withoutReferences(withoutTitles(all, described), described);
+	const unsure = state.unsure.flatMap(({ line, path, ...one }) =>
+		kept.includes(line) ? [{ ...one, path: `lines.${kept.indexOf(line)}.${path}` }] : [],
+	);
 	return {
-		...reading,
+		taxes,
+		adjustments,
+		used,
+		withTax: heads.length > 0 && heads.every(isWithTax),
 		lines: withoutPositions(lines, described),
-		unsure: [...state.unsure, ...holesIn(lines, heads, state.unsure)],
+		unsure: [...unsure, ...holesIn(lines, heads, unsure)],
 	};
 }
+
+/** True for the title of a section that has the section's sum beside it: no line, for its lines follow. */
+function headsSection({ values, position }: TableLine, index: number, lines: readonly TableLine[]): boolean {
+	if (values.quantity !== undefined || values.unitPrice !== undefined || values.total === undefined) return false;
+	const following = lines.slice(index + 1);
+	const isBare = (line: TableLine) => line.values.quantity === undefined && line.values.unitPrice === undefined;
+	const next = following.findIndex(isBare);
+	const below =
+		position === null
+			? following.slice(0, next === -1 ? undefined : next)
+			: following.filter((line) => line.position?.startsWith(`${position}.`) === true && !isBare(line));
+	if (below.length < (position === null ? 2 : 1)) return false;
+	const sum = below.reduce((sofar, line) => sofar.plus(line.values.total?.value ?? 0), new Big(0));
+	return sum.eq(values.total.value);
+}
+
+/** True for a head whose only totals are `Total TTC`, and whose prices are no others. */
+function isWithTax({ columns }: Head): boolean {
+	const has = (column: Column) => columns.some((one) => one.column === column);
+	const net = columns.some(({ column, head }) => column === 'unitPrice' && /\bht\b|h\.t\b|hors|net/.test(head));
+	const gross = columns.some(({ column, head }) => column === 'unitPrice' && withTaxWord.test(head));
+	return !has('total') && !net && (has('totalWithTax') || gross);
+}
+
+const withTaxWord = /\b(?:ttc|t\.t\.c|brutto|incl|inkl)\b/;
 
 /** Where a line has no quantity or price although its head has a column for it and other lines, on any page, have one. */
 function holesIn(
@@ -186,8 +224,11 @@ function withoutTitles(lines: readonly TableLine[], described: ReadonlyArray<Cel
 			return line;
 		const text = one.above.map((word) => word.text).join(' ');
 		const capitals = /\p{Lu}{2}/u.test(text) && !/\p{Ll}/u.test(text) && /\p{Ll}{2}/u.test(cell.text);
-		const apart = box[1] - titleBox[1] >= 0.9 * pitch;
-		if (!beginsLevel && !(capitals && apart)) return line;
+		const last = boxOf(one.above.at(-1)?.place) ?? titleBox;
+		const apart = box[1] - last[1] >= 0.9 * pitch;
+		// Lines of one text stand closer together than rows that have white between them.
+		const white = box[1] - last[1] >= 1.4 * (box[3] - box[1]) && last[1] - titleBox[1] < 0.3 * (box[3] - box[1]);
+		if (!beginsLevel && !(apart && (capitals || white))) return line;
 		const rest = cell.text.slice(first.start).trim();
 		const description = foundIn(cell, first.start, cell.text.length, rest);
 		return { ...line, values: { ...line.values, description } };
@@ -211,10 +252,6 @@ function withoutReferences(lines: readonly TableLine[], described: ReadonlyArray
 		const rest = cell.text.slice(word.start).trim();
 		return { ...line, values: { ...line.values, description: foundIn(cell, word.start, cell.text.length, rest) } };
 	});
-}
-
-function letterWidth({ left, right, text }: Cell): number {
-	return (right - left) / Math.max(1, text.length);
 }
 
 /**
@@ -359,12 +396,10 @@ function taxHeadOf(row: Row): Head | null {
 	return short || long ? { kind: 'taxes', cells, columns: taxColumns(cells), unaligned: false } : null;
 }
 
+const totalLabels = new Set<string>(['net', 'gross', 'due', 'total']);
+
 function isTotalLabel(text: string): boolean {
-	return (
-		isBareLabel(text) &&
-		['net', 'gross', 'due', 'total'].includes(labelAt(text)?.label ?? '') &&
-		columnOf(text) !== 'base'
-	);
+	return isBareLabel(text) && totalLabels.has(labelAt(text)?.label ?? '') && columnOf(text) !== 'base';
 }
 
 /** The cells of a row that stand under the head of a table. */
@@ -390,6 +425,14 @@ function taxColumns(cells: readonly Cell[]): HeadColumn[] {
 			return { column: 'vatRate', left: cell.left, right: cell.right, head };
 		return { column: amount ? 'vatAmount' : 'reference', left: cell.left, right: cell.right, head };
 	});
+	// Of two columns for the rate the one headed by nothing but the tax holds its amount: `RATE | VAT | NET`.
+	const rates = known.filter(({ column }) => column === 'vatRate');
+	if (rates.length > 1)
+		return known.map((one) =>
+			rates.includes(one) && /^(?:tva|t\.v\.a\.?|ust|mwst|vat|tax)$/.test(one.head.trim())
+				? { ...one, column: 'vatAmount' }
+				: one,
+		);
 	return known;
 }
 
@@ -402,6 +445,13 @@ function settled(columns: readonly HeadColumn[]): HeadColumn[] {
 			: column,
 	);
 	const has = (column: Column) => result.some((one) => one.column === column);
+	const taxed = result.filter(({ column }) => column === 'totalWithTax');
+	if (taxed.length > 1 && !has('unitPrice') && !has('price'))
+		result = result.map((column) =>
+			column === taxed[0] && /tarif|prix|price|preis/.test(column.head)
+				? { ...column, column: 'unitPrice' as const }
+				: column,
+		);
 	const prices = result.filter(({ column }) => column === 'price');
 	result = result.map((column) => {
 		if (column.column !== 'price') return column;
@@ -602,7 +652,10 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 	const [quantities, prices] = [factor('quantity'), factor('unitPrice')];
 	const unitCell = cells.get('unit')?.[0];
 	const perUnit = unitCell === undefined ? null : /^(\d+)\s*(\p{L}.*)$/u.exec(unitCell.text.trim());
-	const chosen = chooseByArithmetic(quantities, prices, totals, discount, perUnit?.[1] ?? null);
+	const per = perUnit?.[1] ?? amounts('per')[0]?.value ?? null;
+	const [charged, chosen] = chargesOf(amounts('charge'), quantities, discount)
+		.map((each) => [each, chooseByArithmetic(quantities, prices, totals, each, per)] as const)
+		.toSorted(([, a], [, b]) => Number(b.holds) - Number(a.holds))[0]!;
 	const values: Partial<Record<keyof DocumentLine, Found>> = {};
 	const isOption = described !== undefined && isOptional(described.text);
 	const unsure: Array<{ path: string; message: string; place: Found['place'] }> = [];
@@ -639,7 +692,7 @@ function lineOf(row: Row, head: Head, conventions: Conventions) {
 		described,
 		position: position !== null && /^\d+(?:\.\d+)*\.?$/.test(position) ? position.replace(/\.$/, '') : null,
 		figures: {
-			adjustments: discount.amounts,
+			adjustments: charged.amounts,
 			priceQuantity: chosen.priceQuantity,
 			discountPercent: discount.percent,
 		},
@@ -679,6 +732,20 @@ function discountOf(cells: readonly Cell[], inPercent: boolean, conventions: Con
 	return { percent: null, amounts };
 }
 
+/**
+ * What a charge beside the price (an eco-contribution) adds to the discount: nothing where the price holds it, itself,
+ * or itself for each piece.
+ */
+function chargesOf(charges: readonly Candidate[], quantities: readonly Candidate[], discount: Discount): Discount[] {
+	const [charge, ...more] = charges;
+	const [quantity, ...others] = quantities;
+	if (charge === undefined || more.length > 0) return [discount];
+	const each = (amount: string) => ({ ...discount, amounts: [...discount.amounts, amount] });
+	const pieces =
+		quantity === undefined || others.length > 0 ? [] : [new Big(charge.value).times(quantity.value).toFixed()];
+	return [discount, each(charge.value), ...pieces.map(each)];
+}
+
 /** Of all that a line's cells could say, what its arithmetic confirms; a cell with a single reading stands by itself. */
 function chooseByArithmetic(
 	quantities: readonly Candidate[],
@@ -712,6 +779,7 @@ function chooseByArithmetic(
 		unitPrice: choose(prices, 'price'),
 		total: choose(totals, 'total'),
 		priceQuantity: fits[0] !== undefined && fits[0].per !== '1' ? fits[0].per : null,
+		holds: fits.length > 0,
 	};
 }
 
@@ -745,9 +813,12 @@ function taxOf(row: Row, head: Head, conventions: Conventions): TableReading['ta
 		({ text }) => isTotalLabel(text) || ['subtotal', 'other-amount'].includes(labelAt(text)?.label ?? ''),
 	);
 	if (over) return 'end';
+	const [only, ...others] = own.cells;
+	const total = others.length === 0 && only !== undefined && totalLabels.has(labelAt(only.text)?.label ?? '');
 	const anotherHead = own.cells.length >= 3 && own.cells.every(({ text }) => !/\d/.test(text));
-	if ((label === 'tax' && single) || anotherHead) return 'end';
-	if (base === undefined && taxAmount === undefined) return null;
+	if ((label === 'tax' && single) || anotherHead || total) return 'end';
+	// A row of taxes holds two of the three; a single number is one of whatever stands below the table.
+	if ([rate, base, taxAmount].filter((found) => found !== undefined).length < 2) return null;
 	return {
 		...(rate === undefined ? {} : { rate: shortened(rate) }),
 		...(base === undefined ? {} : { base }),

@@ -194,10 +194,12 @@ function taxesOf(rows: readonly Row[], sites: readonly Site[], conventions: Conv
 			]);
 			const rates = [...announced, ...numbers].filter(({ percent }) => percent).map(({ found }) => found);
 			const amounts = numbers.filter(({ percent }) => !percent).map(({ found }) => found);
-			const amount = amounts.at(-1);
+			// Of base and tax the tax is the smaller one, in whichever order they stand.
+			const [amount, base] = amounts
+				.toReversed()
+				.toSorted((a, b) => new Big(a.value).abs().cmp(new Big(b.value).abs()));
 			if (amount === undefined || amounts.length > 2 || rates.length > 1) return [];
 			const [rate] = rates;
-			const base = amounts.length === 2 ? amounts[0] : undefined;
 			if (base !== undefined && rate === undefined) return [];
 			return [
 				{

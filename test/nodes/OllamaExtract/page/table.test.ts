@@ -181,3 +181,55 @@ test('a code that runs into the description is no part of it', () => {
 	);
 	expect(tuples(reading).map(([description]) => description)).toEqual(['Vidange', 'Freins avant']);
 });
+
+test('a table of taxes ends where totals begin, and a number below it is no tax', () => {
+	const table = 'Taux     Base          Montant TVA\n10 %     14 900,00     1 490,00\n20 %     936,00        187,20';
+	for (const below of ['Total HT : 15 836,00 €', 'SARL au capital de 8000 €'])
+		expect(tablesOf(`${table}\n         ${below}`).taxes.map(({ amount }) => amount?.value)).toEqual([
+			'1490.00',
+			'187.20',
+		]);
+});
+
+test('of two columns for the rate the one headed by the tax alone holds its amount', () => {
+	const { taxes } = tablesOf('Taux TVA     TVA        Base HT\n20 %         152,50     762,50');
+	expect(taxes.map(({ rate, base, amount }) => [rate?.value, base?.value, amount?.value])).toEqual([
+		['20', '762.50', '152.50'],
+	]);
+});
+
+test('an eco-contribution for each piece takes part in the arithmetic of its line', () => {
+	const { lines } = tablesOf(
+		'Désignation     Qté     PU HT      Éco-part.     Montant HT\nLave-linge      3       689,00     8,33          2 091,99\nTransport       1       50,00                    50,00',
+	);
+	expect(lines.map(({ figures }) => figures.adjustments)).toEqual([['24.99'], []]);
+	expect(lines[0]?.values.unitPrice?.value).toBe('689.00');
+});
+
+test('a price for a thousand is told by the column that says so', () => {
+	const { lines } = tablesOf(
+		'Produit     Quantité     Prix      Par       Montant HT\nFlyers      5 000 ex.    38,00     1 000     190,00',
+	);
+	expect(lines[0]?.figures.priceQuantity).toBe('1000');
+});
+
+test('the title of a section with its sum beside it is no line', () => {
+	const head = 'N°      Désignation     Qté     PU HT     Total HT\n';
+	const rows =
+		'1       Préparation                       50,00\n1.1     Bâchage         2       10,00     20,00\n1.2     Lavage          3       10,00     30,00';
+	expect(tablesOf(head + rows).lines.map(({ values }) => values.description?.value)).toEqual(['Bâchage', 'Lavage']);
+	const whole = tablesOf(`${head}${rows.replace('    50,00', '    60,00')}`);
+	expect(whole.lines).toHaveLength(3);
+});
+
+test('prices with tax are said to be so, unless net ones stand beside them', () => {
+	const line = 'Table     2     120,00     240,00';
+	expect(tablesOf(`Désignation     Qté     PU TTC     Total TTC\n${line}`).withTax).toBe(true);
+	const { withTax, lines } = tablesOf(`Prestation     Nombre     Tarif TTC     Montant TTC\n${line}`);
+	expect([withTax, lines[0]?.values.unitPrice?.value, lines[0]?.values.total?.value]).toEqual([
+		true,
+		'120.00',
+		'240.00',
+	]);
+	expect(tablesOf(`Désignation     Qté     PU HT     Total HT\n${line}`).withTax).toBe(false);
+});
