@@ -42,6 +42,7 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 	const outside = adjustmentsAmongTotals(free, sites, conventions);
 	const settled = settle(lines, [...tables.adjustments, ...outside], totals.net);
 	const body = rows.find(({ cells }) => cells.some((cell) => tables.used.has(cell)));
+	const { parties, ambiguous: severalParties } = readParties(free, sites, body, conventions.language);
 	const header = withoutNonsense(lines, {
 		...numberAndDate(
 			free,
@@ -51,7 +52,7 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 			conventions,
 		),
 		...one('currency', currencyIn(rows)),
-		...readParties(free, sites, body, conventions.language),
+		...parties,
 		...(totals.net === undefined ? {} : { 'totals.net': totals.net }),
 		...(totals.tax === undefined ? {} : { 'totals.tax': totals.tax }),
 		...(totals.gross === undefined ? {} : { 'totals.gross': totals.gross }),
@@ -62,7 +63,7 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 		lineFigures: settled.lineFigures,
 		taxes: tables.taxes.length > 0 ? tables.taxes : taxes,
 		adjustments: settled.adjustments,
-		ambiguous: [...ambiguous, ...tables.unsure],
+		ambiguous: [...ambiguous, ...severalParties, ...tables.unsure],
 	};
 }
 
@@ -351,15 +352,17 @@ function adjustmentsAmongTotals(rows: readonly Row[], sites: readonly Site[], co
 }
 
 /**
- * Settles what the words leave open, by the one arithmetic that holds: whether a discount printed without a sign is
- * taken off, and which lines the net does not contain (options, details of other lines). Nothing is left out or turned
+ * Settles what the words leave open, by the one arithmetic that holds: whether a discount or charge is
+ * counted at all, and which lines the net does not contain (options, details of other lines). Nothing is left out or turned
  * around unless the sum then is the printed net.
  */
 function settle(lines: readonly TableLine[], adjustments: readonly Adjustment[], net: Found | undefined) {
-	const asPrinted = adjustments.map(({ found }) => found);
-	const byWord = adjustments.map(({ found, lowers }) =>
-		lowers && new Big(found.value).gt(0) ? { ...found, value: `-${found.value}` } : found,
-	);
+	// What is taken off brings the net nearer to nothing, however it is signed: on a credit note it is positive.
+	const negative = net !== undefined && new Big(net.value).lt(0);
+	const settled = adjustments.map(({ found, lowers }) => {
+		const size = new Big(found.value).abs().toFixed(found.value.split('.')[1]?.length ?? 0);
+		return lowers ? { ...found, value: negative ? size : `-${size}` } : found;
+	});
 	const positions = new Set(lines.flatMap(({ position }) => position ?? []));
 	const parentOf = (position: string) => position.replace(/\.?[^.]+$/, '');
 	const parents = new Set([...positions].map(parentOf));
@@ -370,10 +373,8 @@ function settle(lines: readonly TableLine[], adjustments: readonly Adjustment[],
 		({ position }) => position === null || !positions.has(parentOf(position)),
 	];
 	const fit = choices.flatMap((counted) =>
-		[byWord, asPrinted, []]
-			.filter((each) => addsUp(lines.filter(counted), each, net))
-			.map((each) => ({ counted, each })),
-	)[0] ?? { counted: () => true, each: byWord };
+		[settled, []].filter((each) => addsUp(lines.filter(counted), each, net)).map((each) => ({ counted, each })),
+	)[0] ?? { counted: () => true, each: settled };
 	return {
 		adjustments: fit.each,
 		lineFigures: lines.map(

@@ -1,7 +1,12 @@
-import { foundIn, type Found } from './found';
+import { foundIn, type Ambiguous, type Found } from './found';
 import { folded, isDocumentTitle, labelAt, type Language } from './labels';
 import { slicesAfter, type Site } from './labelled';
 import type { Cell, Row } from '../rows/layout';
+
+export interface PartiesReading {
+	readonly parties: Parties;
+	readonly ambiguous: readonly Ambiguous[];
+}
 
 export interface Parties {
 	readonly 'seller.name'?: Found;
@@ -20,20 +25,29 @@ export function readParties(
 	sites: readonly Site[],
 	body: Row | undefined,
 	language: Language | null,
-): Parties {
+): PartiesReading {
 	const zones = zonesOf(rows, sites);
 	const first = rows.filter((row) => row.page === 1);
 	const line = senderLine(first);
 	const inZones = new Set(zones.filter(({ party }) => party !== 'seller').flatMap(({ cells }) => cells));
 	const above = first.filter((row) => isAbove(row, body));
-	const sender = line?.name ?? imprintName(rows, above, inZones) ?? repeatedName(rows, above, inZones);
+	const sender =
+		line?.name ??
+		imprintName(rows, above, inZones) ??
+		repeatedName(rows, above, inZones) ??
+		mailName(rows, above, inZones);
 	const taken = new Set([...zones.flatMap(({ cells }) => cells), ...(line?.row.cells ?? [])]);
 	const headed = zones.some(({ party, cells }) => party === 'buyer' && cells.some(({ text }) => postcode.test(text)));
-	const sides = sidesOf(blocksOf(above, taken), sender, headed, language);
+	const blocks = sidesOf(blocksOf(above, taken), sender, headed, language);
 	const sellerZones = zones.filter(({ party }) => party === 'seller');
-	const buyerZones = zones.filter(({ party }) => party === 'buyer');
+	const buyerZones = clientsFirst(zones.filter(({ party }) => party === 'buyer'));
+	const addressee = buyerZones.length > 0 ? undefined : (blocks.buyer ?? addresseeIn(above, taken));
+	const sides = { ...blocks, ...(addressee === undefined ? {} : { buyer: addressee }) };
 	const sellerName =
-		firstName(rows, sellerZones) ?? (sides.seller === undefined ? undefined : blockName(rows, sides.seller)) ?? sender;
+		firstName(rows, sellerZones) ??
+		(sides.seller === undefined ? undefined : blockName(rows, sides.seller)) ??
+		sender ??
+		(addressee === undefined ? undefined : letterHeadName(first, new Set([...taken, ...addressee])));
 	const buyerName =
 		firstName(rows, buyerZones) ?? (sides.buyer === undefined ? undefined : blockName(rows, sides.buyer));
 	const sellerCells = new Set([...sellerZones.flatMap(({ cells }) => cells), ...(sides.seller ?? [])]);
@@ -45,13 +59,31 @@ export function readParties(
 		...buyerZones.flatMap(({ cells }) => cells),
 		...(buyerZones.length === 0 ? (sides.buyer ?? []) : []),
 	];
+	const emails = emailsIn(rows, buyerCells);
 	return {
-		...present('seller.name', sellerName),
-		...present('seller.vat', identifierIn(rows, vatIn, sellerCells, foreign)),
-		...present('seller.siret', identifierIn(rows, siretIn, sellerCells, foreign)),
-		...present('buyer.name', buyerName),
-		...present('buyer.email', emailIn(rows, buyerCells)),
+		parties: {
+			...present('seller.name', sellerName),
+			...present('seller.vat', identifierIn(rows, vatIn, sellerCells, foreign)),
+			...present('seller.siret', identifierIn(rows, siretIn, sellerCells, foreign)),
+			...present('buyer.name', buyerName),
+			...present('buyer.email', emails.length === 1 ? emails[0] : undefined),
+		},
+		ambiguous:
+			emails.length < 2
+				? []
+				: emails.slice(0, 1).map(({ place }) => ({
+						path: 'buyer.email',
+						message: `could be ${emails.map(({ value }) => value).join(' or ')}`,
+						place,
+					})),
 	};
+}
+
+/** Where several headings name a buyer, who is called the client comes before the owner of the site. */
+function clientsFirst(zones: readonly Zone[]): Zone[] {
+	const isClient = ({ site }: Zone) =>
+		/client|factur|customer|bill|kunde|rechnung/.test(folded(site.cell.text.slice(site.start, site.end)));
+	return zones.toSorted((a, b) => Number(isClient(b)) - Number(isClient(a)));
 }
 
 /** True when the digits of a SIREN (9) or SIRET (14) add up: Luhn, and for La Poste's establishments the plain sum. */
@@ -289,7 +321,7 @@ function namesIn(block: Block): Cell[] {
 
 /** The name of a block: of several lines above the address the one that the document repeats, or that names a company. */
 function blockName(rows: readonly Row[], block: Block): Found | undefined {
-	const names = namesIn(block);
+	const names = namesIn(block).filter(({ text }) => !isTown(text, rows));
 	const texts = rows.flatMap(({ cells }) =>
 		cells.filter((cell) => !names.includes(cell)).map(({ text }) => letters(text)),
 	);
@@ -299,6 +331,73 @@ function blockName(rows: readonly Row[], block: Block): Found | undefined {
 	const company = names.filter(({ text }) => legalForm.test(text));
 	const [name] = [...(company.length === 1 ? company : []), ...(repeated.length === 1 ? repeated : []), ...names];
 	return name === undefined ? undefined : nameIn(name);
+}
+
+/** True for the name of a town that an address on the page gives with its postcode. */
+function isTown(text: string, rows: readonly Row[]): boolean {
+	return rows.some(({ cells }) =>
+		cells.some((cell) => sameLetters(/\b\d{5} (\p{Lu}[\p{L}' -]+)$/u.exec(cell.text)?.[1] ?? '-', text)),
+	);
+}
+
+const civility =
+	/^(?:m\.|mme|mlle|mr|monsieur|madame|mademoiselle|mm\.|maitre|me|dr|docteur|herrn?|frau|mrs|ms)(?![\p{L}]) ?.*\p{L}{2}/u;
+
+/**
+ * The only address of the page's head that begins with how a person is addressed (`Mme …`), an address or an e-mail below
+ * it: a letter's recipient. The page's first words are the sender's, and so is what a SIRET stands with.
+ */
+function addresseeIn(head: readonly Row[], taken: ReadonlySet<Cell>): Block | undefined {
+	const found = head.slice(1).flatMap((row) =>
+		row.cells.flatMap((cell): Block[] => {
+			if (taken.has(cell) || !civility.test(folded(cell.text)) || !isName(cell.text)) return [];
+			const block = [cell];
+			let bottom = row.bottom;
+			for (const next of head.slice(head.indexOf(row) + 1)) {
+				if (next.top - bottom > 1.3 * (row.bottom - row.top)) break;
+				const under = next.cells.find((one) => !taken.has(one) && isBelow(cell, one));
+				if (under === undefined) continue;
+				if (labelAt(under.text) !== null || isDocumentTitle(under.text)) break;
+				block.push(under);
+				bottom = next.bottom;
+			}
+			const addressed = block.slice(1).some(({ text }) => postcode.test(text) || email.test(text));
+			return addressed && !block.some(({ text }) => identifiers.test(folded(text))) ? [block] : [];
+		}),
+	);
+	return found.length === 1 ? found[0] : undefined;
+}
+
+function isBelow(above: Cell, cell: Cell): boolean {
+	const slack = 2 * charWidth(above);
+	return alignments.some(({ edge }) => Math.abs(edge(above) - edge(cell)) <= slack);
+}
+
+/** The name in larger letters at the very top of the first page, where the recipient is known. */
+function letterHeadName(first: readonly Row[], taken: ReadonlySet<Cell>): Found | undefined {
+	const heights = first.map(({ top, bottom }) => bottom - top).toSorted((a, b) => a - b);
+	const usual = heights[Math.floor(heights.length / 2)] ?? 0;
+	const row = first.find(({ cells }) => cells.some((cell) => !isDocumentTitle(cell.text)));
+	const [cell] = row?.cells.filter((one) => !isDocumentTitle(one.text)) ?? [];
+	if (row === undefined || cell === undefined || taken.has(cell) || !isName(cell.text)) return undefined;
+	return row.bottom - row.top >= 1.15 * usual ? nameIn(cell) : undefined;
+}
+
+const mailHosts =
+	/^(?:gmail|orange|wanadoo|free|sfr|laposte|hotmail|outlook|live|yahoo|icloud|gmx|web|t-?online|bbox|neuf|aol|example|contact|info|infos|compta|comptabilite|devis|accueil|commercial|direction|hello|bonjour|office|sales|accounts|admin|facturation|billing)$/;
+
+/** The seller by the first name of the page, where an e-mail on it spells that name: `Électro Caradec`, `caradec@…`. */
+function mailName(rows: readonly Row[], head: readonly Row[], taken: ReadonlySet<Cell>): Found | undefined {
+	const parts = rows.flatMap(({ cells }) =>
+		cells
+			.filter((cell) => !taken.has(cell))
+			.flatMap(({ text }) => (email.exec(folded(text))?.[0] ?? '').split(/[@.]/).slice(0, -1))
+			.map(letters),
+	);
+	const spelt = parts.filter((part) => part.length >= 5 && !mailHosts.test(part));
+	const top = head.flatMap(({ cells }) => cells).filter(({ text }) => !isDocumentTitle(text))[0];
+	if (top === undefined || taken.has(top) || !isName(top.text) || civility.test(folded(top.text))) return undefined;
+	return spelt.some((part) => letters(top.text).includes(part)) ? nameIn(top) : undefined;
 }
 
 const legalForm =
@@ -426,7 +525,14 @@ function isIdentifierLabel(cell: Cell): boolean {
 }
 
 function captionAbove(rows: readonly Row[], rowIndex: number, cell: Cell): Cell | undefined {
-	return rows[rowIndex - 1]?.cells.find((one) => Math.abs(one.left - cell.left) <= 2 * charWidth(cell));
+	const row = rows[rowIndex];
+	if (row === undefined) return undefined;
+	// Columns of a foot are often set off by half a line, so that rows of other columns stand between.
+	return rows
+		.slice(Math.max(0, rowIndex - 3), rowIndex)
+		.filter(({ page, top }) => page === row.page && row.top - top <= 1.6 * (row.bottom - row.top))
+		.flatMap(({ cells }) => cells)
+		.findLast((one) => Math.abs(one.left - cell.left) <= 2 * charWidth(cell));
 }
 
 const vatLabel = /tva|intracom|t\.v\.a|ust|u\.st|vat|mwst|uid/;
@@ -458,7 +564,8 @@ function siretIn(cell: Cell, label: string): Found | undefined {
 
 const email = /[\p{L}\d._%+-]+@[\p{L}\d.-]+\.\p{L}{2,}/u;
 
-function emailIn(rows: readonly Row[], buyer: readonly Cell[]): Found | undefined {
+/** The e-mails of the buyer by the strongest sign that gives any: more than one where that sign does not tell. */
+function emailsIn(rows: readonly Row[], buyer: readonly Cell[]): Found[] {
 	const labelled = rows.flatMap(({ cells }) =>
 		cells.filter((cell, index) =>
 			/(?:e-?mail|courriel)[^:@]*client|client[^:@]*(?:e-?mail|courriel)|^ (?:contact |votre |notre )?client\b.*@/.test(
@@ -471,10 +578,10 @@ function emailIn(rows: readonly Row[], buyer: readonly Cell[]): Found | undefine
 			const match = email.exec(cell.text);
 			return match === null ? [] : [foundIn(cell, match.index, match.index + match[0].length, match[0])];
 		});
-		if (new Set(found.map(({ value }) => value.toLowerCase())).size === 1) return found[0];
-		if (found.length > 1) return undefined;
+		const different = new Map(found.map((one) => [one.value.toLowerCase(), one]));
+		if (different.size > 0) return [...different.values()];
 	}
-	return undefined;
+	return [];
 }
 
 function charWidth(cell: Cell): number {

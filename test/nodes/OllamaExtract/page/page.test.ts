@@ -53,6 +53,10 @@ const dataOf = ({ header, lines }: PageReading): CommercialDocument => ({
 	},
 });
 const faults = (reading: PageReading) => checkDocument(dataOf(reading), figuresOf(reading)).filter(({ ok }) => !ok);
+const dataLine = (line: PageReading['lines'][number] | undefined) =>
+	(['description', 'quantity', 'unit', 'unitPrice', 'vatRate', 'total'] as const).map(
+		(key) => line?.[key]?.value ?? null,
+	);
 const read = (text: string, kind: DocumentKind = 'devis') => readFields(rowsOfText(text), kind);
 const found = (text: string, path: HeaderPath, kind: DocumentKind = 'devis') => read(text, kind).header[path]?.value;
 
@@ -231,7 +235,39 @@ describe('totals', () => {
 	});
 });
 
+describe('discounts', () => {
+	const devis = (discount: string, net: string) =>
+		`Désignation          Qté     PU HT     Total HT\nPose de tuiles       1     100,00     100,00\n\nTotal HT brut   100,00 €\nRemise     ${discount}\nTotal HT net   ${net}\nTVA 20 %   0,00 €`;
+
+	test('what is taken off lowers the net, signed or not', () => {
+		for (const discount of ['10,00 €', '-10,00 €'])
+			expect(read(devis(discount, '90,00 €')).adjustments.map(({ value }) => value)).toEqual(['-10.00']);
+	});
+
+	test('a discount that raises the net is never made to fit', () => {
+		const { adjustments } = read(devis('10,00 €', '110,00 €'));
+		expect(adjustments.map(({ value }) => value)).toEqual(['-10.00']);
+	});
+});
+
 describe('lines', () => {
+	test('lines set in two levels: the name, and below it what its amount is made of', () => {
+		const { lines } = read(
+			'Lessivage et ponçage des murs\n                                      416,00 €\n64 m² × 6,50 € · TVA 10 %\n\nTotal HT     416,00 €',
+		);
+		expect(dataLine(lines[0])).toEqual(['Lessivage et ponçage des murs', '64', 'm²', '6.50', '10', '416.00']);
+	});
+
+	test('dots that lead to an amount are no text', () => {
+		const { lines } = read(
+			'Révision de toiture ................ 640,00 €\nTraitement anti-mousse ............. 520,00 €\n\nTotal HT : 1 160,00 €',
+		);
+		expect(lines.map((line) => [line.description?.value, line.total?.value])).toEqual([
+			['Révision de toiture', '640.00'],
+			['Traitement anti-mousse', '520.00'],
+		]);
+	});
+
 	test('a number that its line does not settle is ambiguous', () => {
 		const reading = read(
 			'Désignation          Qté     PU     Total\nGravier concassé     1.234     7340     \nSable fin     2     35.00     70,00',

@@ -5,8 +5,8 @@ import { rowsOfText } from '../../../../nodes/OllamaExtract/rows/text';
 
 const partiesOf = (text: string, language: Language | null = 'fr') => {
 	const rows = rowsOfText(text);
-	const found = readParties(rows, sitesIn(rows), undefined, language);
-	return Object.fromEntries(Object.entries(found).map(([path, { value }]) => [path, value]));
+	const { parties } = readParties(rows, sitesIn(rows), undefined, language);
+	return Object.fromEntries(Object.entries(parties).map(([path, { value }]) => [path, value]));
 };
 
 test('by headings, each with its own numbers and address', () => {
@@ -40,4 +40,47 @@ test('a name is no address, sentence, contact or document', () => {
 test('two parties without any sign of who is who are nobody', () => {
 	const text = 'Karl Huber          Otto Maier\nRingweg 8           Hauptstr. 5\n86150 Augsburg      80331 München';
 	expect(partiesOf(text, 'de')).toEqual({});
+});
+
+test('a recipient without a heading is told by how he is addressed', () => {
+	const text =
+		'Toitures Vasseur & Fils, couvreur, 80000 Amiens\nDevis N° : V-0912     Date : 12/09/2026\n\nM. Pierre-Yves Saint-Étienne\n8 rue du Moulin\n80090 Amiens\np.saint-etienne@poste.example';
+	expect(partiesOf(text)['buyer.name']).toBe('M. Pierre-Yves Saint-Étienne');
+	expect(partiesOf(text)['buyer.email']).toBe('p.saint-etienne@poste.example');
+	const twice = `${text}\n\n\nMme Odette Fabre\n3 place de la Gare\n81000 Albi`;
+	expect(partiesOf(twice)['buyer.name']).toBeUndefined();
+});
+
+test('who prints a SIRET below his name is not the recipient', () => {
+	const text = 'DEVIS\nM. Julien Marchetti\n3 place de la Gare\n29000 Quimper\nSIRET 80295478500028';
+	expect(partiesOf(text)['buyer.name']).toBeUndefined();
+});
+
+test('a name that the page’s own e-mail spells is the seller’s, a mail host’s is not', () => {
+	const head = (mail: string) => `Électro-Ménager Caradec\n${mail}\n\nDEVIS n° 451`;
+	expect(partiesOf(head('caradec@orange.example'))['seller.name']).toBe('Électro-Ménager Caradec');
+	expect(partiesOf(head('contact@orange.example'))['seller.name']).toBeUndefined();
+});
+
+test('several e-mails of the buyer are none, and said to be several', () => {
+	const rows = rowsOfText(
+		'Client : Jean Petit\nj.petit@poste.example\nAdresse de facturation : SCI Le Port, c@port.example',
+	);
+	const { parties, ambiguous } = readParties(rows, sitesIn(rows), undefined, 'fr');
+	expect(parties['buyer.email']).toBeUndefined();
+	expect(ambiguous.map(({ path, message }) => [path, message])).toEqual([
+		['buyer.email', 'could be j.petit@poste.example or c@port.example'],
+	]);
+});
+
+test('the client comes before the owner of the site', () => {
+	const text =
+		"Maître d'ouvrage : Commune de Véron\n\nEntreprise principale / client :\nCONSTRUCTIONS DE L'YONNE SA\n89000 Auxerre";
+	expect(partiesOf(text)['buyer.name']).toBe("CONSTRUCTIONS DE L'YONNE SA");
+});
+
+test('the town of an address is nobody’s name', () => {
+	const text =
+		"Agence Diag'Immo 86\nPoitiers\nSIRET : 802 954 785 00028\n\n\nAdresse du bien : 4 place d'Armes, 86000 Poitiers";
+	expect(partiesOf(text)['seller.name']).toBe("Agence Diag'Immo 86");
 });
