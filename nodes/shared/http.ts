@@ -1,4 +1,4 @@
-import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { type Agent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { Readable } from 'node:stream';
 import { LocalAiError } from './errors';
@@ -12,6 +12,8 @@ export interface RequestLimits {
 	readonly timeoutMs: number;
 	readonly maxReplyBytes: number;
 	readonly signal?: AbortSignal;
+	/** Connections of the caller's own, for one that decides where they may lead; it fits the address's protocol. */
+	readonly agent?: Agent;
 }
 
 /**
@@ -27,7 +29,7 @@ export function fetchWithin(limits: RequestLimits): typeof fetch {
 		const explain = (error: unknown) => asLocalAiError(error, request.url, limits, deadline, signal);
 		if (signal.aborted) throw explain(signal.reason);
 
-		const reply = await send(request, body, signal).catch((error: unknown) => {
+		const reply = await send(request, body, signal, limits.agent).catch((error: unknown) => {
 			throw explain(error);
 		});
 		const bodyless = [204, 205, 304].includes(reply.statusCode ?? 0);
@@ -78,7 +80,12 @@ export function excerpt(text: string, maxLength = 200): string {
 }
 
 /** Node's own fetch gives up when headers take longer than 300 s, which a model on a CPU can need for its first token. */
-function send(request: Request, body: Buffer | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+function send(
+	request: Request,
+	body: Buffer | undefined,
+	signal: AbortSignal,
+	agent: Agent | undefined,
+): Promise<IncomingMessage> {
 	return new Promise((resolve, reject) => {
 		const { protocol } = new URL(request.url);
 		const open = protocol === 'https:' ? requestHttps : requestHttp;
@@ -86,6 +93,7 @@ function send(request: Request, body: Buffer | undefined, signal: AbortSignal): 
 			method: request.method,
 			headers: { ...Object.fromEntries(request.headers), ...(body ? { 'content-length': body.length } : {}) },
 			signal,
+			...(agent && { agent }),
 		});
 		outgoing.once('response', resolve);
 		outgoing.on('error', reject);
