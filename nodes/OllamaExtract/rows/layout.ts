@@ -77,6 +77,10 @@ interface Line {
 	readonly box: Box;
 	readonly em: number;
 	readonly middle: number;
+	/** The figure that a row of a table is read for: its last sum of money. */
+	readonly key: Segment | null;
+	/** Enough cells to be a table's row by itself: figures in two places, or one and two more cells. */
+	readonly strong: boolean;
 }
 
 /** A table: its header, if it has one, and the lines that bear its figures, by index in the page's lines. */
@@ -139,7 +143,7 @@ function glyphWords(runs: readonly Run[]): { level: Glyphs[]; upright: Segment[]
 function isUpright({ text, box, fontSize }: Run): boolean {
 	const width = box[2] - box[0];
 	const height = box[3] - box[1];
-	return text.trim().length > 2 && height > 2 * fontSize && height > 2 * width;
+	return height > 2 * fontSize && height > 2 * width && text.trim().length > 2;
 }
 
 function glyphs({ fontSize, box: whole }: Run, text: string, box: Box, rightToLeft: boolean): Glyphs {
@@ -152,24 +156,19 @@ function wordsOf(run: Run): Glyphs[] {
 	const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(text);
 	const [left, top, right, bottom] = box;
 	if (!/\s/.test(text)) return [glyphs(run, text, box, rightToLeft)];
-	const scale = (right - left) / (advanceOf(text) || 1);
+	const pieces = text.split(/(\s+)/);
+	const widths = pieces.map(advanceOf);
+	const scale = (right - left) / (widths.reduce((sum, width) => sum + width, 0) || 1);
 	const words: Glyphs[] = [];
 	let before = 0;
-	let from = 0;
-	for (const match of text.matchAll(/\S+/g)) {
-		before += advanceOf(text.slice(from, match.index)) * scale;
-		const width = advanceOf(match[0]) * scale;
-		from = match.index + match[0].length;
-		words.push(
-			glyphs(
-				run,
-				match[0],
-				rightToLeft
-					? [right - before - width, top, right - before, bottom]
-					: [left + before, top, left + before + width, bottom],
-				rightToLeft,
-			),
-		);
+	for (const [nth, piece] of pieces.entries()) {
+		const width = widths[nth]! * scale;
+		// Words and the spaces between them take turns; at either end a word may be missing.
+		if (nth % 2 === 0 && piece !== '') {
+			const from = rightToLeft ? right - before - width : left + before;
+			const to = rightToLeft ? right - before : left + before + width;
+			words.push(glyphs(run, piece, [from, top, to, bottom], rightToLeft));
+		}
 		before += width;
 	}
 	return words;
@@ -216,14 +215,11 @@ function linesOf(words: readonly Glyphs[]): Line[] {
 
 /** Parts a line at a narrow gap where the cells of its neighbours begin: a label and its value, set tightly. */
 function partedLikeNeighbours(line: Line, neighbours: readonly Line[]): Line {
-	const segments = line.segments.flatMap((segment) => {
-		const parts = partsOf(segment.words, (right, { box, em }) => {
-			if (box[0] - right < corridorWidth * em) return false;
-			const begin = ({ segments: [, ...later] }: Line) =>
-				later.some((other) => Math.abs(other.box[0] - box[0]) < em / 8);
-			return neighbours.filter(begin).length > 1;
-		});
-		return parts.length === 1 ? [segment] : parts.map(segmentOf);
+	const segments = parted(line.segments, (right, { box, em }) => {
+		if (box[0] - right < corridorWidth * em) return false;
+		const begins = ({ segments }: Line) =>
+			segments.some((other, nth) => nth > 0 && Math.abs(other.box[0] - box[0]) < em / 8);
+		return neighbours.filter(begins).length > 1;
 	});
 	return segments.length === line.segments.length ? line : lineFrom(segments);
 }
@@ -265,7 +261,7 @@ function wholeWords(ordered: readonly Glyphs[]): Glyphs[] {
 		whole[whole.length - 1] = {
 			...previous,
 			text: previous.text + word.text,
-			box: hull([previous.box, word.box]),
+			box: hull([previous, word]),
 		};
 	}
 	return whole;
@@ -279,35 +275,32 @@ function touches(left: Glyphs, right: Glyphs): boolean {
 }
 
 function lineFrom(segments: readonly Segment[]): Line {
-	const box = hull(segments.map((segment) => segment.box));
-	return { segments, box, em: median(segments.map(({ em }) => em)), middle: (box[1] + box[3]) / 2 };
+	const box = hull(segments);
+	const key = segments.findLast(({ amount }) => amount) ?? null;
+	const strong = key !== null && (segments.length > 2 || segments.filter(({ numeric }) => numeric).length > 1);
+	return { segments, box, em: middleEm(segments), middle: (box[1] + box[3]) / 2, key, strong };
 }
 
 function segmentOf(words: readonly Glyphs[]): Segment {
 	const text = words.map((word) => word.text).join(' ');
+	const figures = /\d/.test(text);
+	const amount = figures && amountPattern.test(text);
 	return {
 		words,
-		box: hull(words.map((word) => word.box)),
-		em: median(words.map(({ em }) => em)),
+		box: hull(words),
+		em: middleEm(words),
 		text,
-		numeric: isNumeric(text),
-		amount: isAmount(text),
+		numeric: amount || (figures && numberPattern.test(text) && !datePattern.test(text)),
+		amount,
 	};
 }
 
+/** A sum of money: decimals, or a currency. */
 const amountPattern =
 	/^[-–−+(]?\s?(?:\p{Sc}|[A-Z]{3})?\s?[-–−+]?\s?\d{1,3}(?:(?:[\s.,'’]?\d{3})*[.,]\d{2,4}|(?:[\s.,'’]?\d{3})*(?=\s?(?:\p{Sc}|[A-Z]{3}\b)))\s?(?:\p{Sc}|[A-Z]{3})?(?:\s?[-)])?$/u;
+/** A figure of any kind, a unit allowed; a date looks like one. */
 const numberPattern = /^[-–−+(]?\s?\p{Sc}?\s?\d[\d\s.,'’]*\s?(?:%|\p{Sc}|\p{L}{1,4}[.²³]?|\p{L}+\(s\))?\)?$/u;
-
-/** A sum of money: decimals, or a currency. */
-function isAmount(text: string): boolean {
-	return amountPattern.test(text);
-}
-
-/** A figure of any kind, a unit allowed; not a date. */
-function isNumeric(text: string): boolean {
-	return isAmount(text) || (numberPattern.test(text) && !/\d{1,4}[.]\d{1,2}[.]\d{2,4}/.test(text));
-}
+const datePattern = /\d{1,4}[.]\d{1,2}[.]\d{2,4}/;
 
 // ---- tables
 
@@ -329,19 +322,19 @@ function bearingFrom(lines: readonly Line[], from: number): number[] {
 	while (first < lines.length && !startsTable(lines, first, from)) first++;
 	if (first === lines.length) return [];
 	const bearing = [first];
-	let key = extentOf(keyOf(lines[first]!)!);
+	let key = extentOf(lines[first]!.key!);
 	let header: Line | null = null;
 	for (let index = first + 1; index < lines.length; index++) {
 		const line = lines[index]!;
 		if (line.box[1] > lines[bearing.at(-1)!]!.box[3] + farthest * line.em) break;
 		if (mayHead(line)) header = line;
-		const own = keyOf(line);
+		const own = line.key;
 		if (own === null) continue;
 		if (header !== null && heads(header, [line])) break;
 		if (meets(extentOf(own), key, line.em / 2)) {
 			bearing.push(index);
 			key = [Math.min(key[0], own.box[0]), Math.max(key[1], own.box[2])];
-		} else if (isStrong(line) && !continues(lines[bearing.at(-1)!]!, line)) {
+		} else if (line.strong && !continues(lines[bearing.at(-1)!]!, line)) {
 			break;
 		}
 	}
@@ -351,33 +344,21 @@ function bearingFrom(lines: readonly Line[], from: number): number[] {
 /** A line with an amount, unless it goes on with the row that ended the table before. */
 function startsTable(lines: readonly Line[], index: number, from: number): boolean {
 	const line = lines[index]!;
-	if (keyOf(line) === null) return false;
+	if (line.key === null) return false;
 	const row = lines[from - 1];
+	if (row === undefined || line.strong || !row.strong || !continues(row, line)) return true;
 	const joined = lines
 		.slice(from, index + 1)
 		.every((next, nth) => whiteBetween(lines[from + nth - 1] ?? next, next) <= next.em / 2);
-	return row === undefined || isStrong(line) || !isStrong(row) || !joined || !continues(row, line);
-}
-
-/** The figure that a row of a table is read for: its last sum of money. */
-function keyOf(line: Line): Segment | null {
-	return line.segments.findLast(({ amount }) => amount) ?? null;
-}
-
-/** Enough cells to be a table's row by itself: figures in two places, or one and two more cells. */
-function isStrong(line: Line): boolean {
-	const amounts = line.segments.filter(({ amount }) => amount).length;
-	const numerics = line.segments.filter(({ numeric }) => numeric).length;
-	return amounts > 0 && (numerics > 1 || line.segments.length > 2);
+	return !joined;
 }
 
 /** A second line of figures within the row: fewer of them, each below a cell of the row's, none where rows are read. */
 function continues(row: Line, line: Line): boolean {
 	const own = line.segments.filter(({ numeric }) => numeric);
-	const key = keyOf(row);
 	return (
 		own.length < row.segments.filter(({ numeric }) => numeric).length &&
-		own.every((segment) => row.segments.some((cell) => cell !== key && meets(extentOf(segment), extentOf(cell), 0)))
+		own.every((segment) => row.segments.some((cell) => cell !== row.key && meets(extentOf(segment), extentOf(cell), 0)))
 	);
 }
 
@@ -399,8 +380,8 @@ function heads(line: Line, rows: readonly Line[]): boolean {
 
 function tableFrom(lines: readonly Line[], bearing: readonly number[], from: number): Table {
 	const borne = bearing.map((index) => lines[index]!);
-	const rows = borne.some(isStrong) ? borne.filter(isStrong) : borne;
-	const em = median(rows.map((line) => line.em));
+	const rows = borne.some(({ strong }) => strong) ? borne.filter(({ strong }) => strong) : borne;
+	const em = middleEm(rows);
 	const header = headerAbove(lines, bearing[0]!, from, rows);
 	const model = header === null ? rows : [lines[header]!, ...rows];
 	const plain = model.flatMap(({ segments }) => segments.filter((segment) => !spans(segment, model)));
@@ -440,25 +421,31 @@ function corridorsOf(segments: readonly Segment[], em: number): Extent[] {
 }
 
 /** Parts segments where a gap between words lies over a corridor, or is wider than a word space and shares its edge or middle. */
-function splitAt(segments: readonly Segment[], corridors: readonly Extent[], em: number): Segment[] {
+function splitAt(segments: readonly Segment[], corridors: readonly Extent[], em: number): readonly Segment[] {
+	if (corridors.length === 0) return segments;
+	return parted(segments, (right, { box: [left] }) =>
+		corridors.some(([from, to]) => {
+			if (from >= right && to <= left) return true;
+			if (left - right <= em / 3 || right >= to || left <= from) return false;
+			const middle = (from + to) / 2;
+			return Math.abs(left - to) < em / 4 || Math.abs(right - from) < em / 4 || (right <= middle && middle <= left);
+		}),
+	);
+}
+
+/** The segments with those parted where `apart` says so; the others stay the objects that they were. */
+function parted(segments: readonly Segment[], apart: Apart): Segment[] {
 	return segments.flatMap((segment) => {
-		const parts = partsOf(segment.words, (right, { box: [left] }) =>
-			corridors.some(([from, to]) => {
-				if (from >= right && to <= left) return true;
-				if (left - right <= em / 3 || right >= to || left <= from) return false;
-				const middle = (from + to) / 2;
-				return Math.abs(left - to) < em / 4 || Math.abs(right - from) < em / 4 || (right <= middle && middle <= left);
-			}),
-		);
-		return parts.length === 1 ? [segment] : parts.map(segmentOf);
+		if (segment.words.length === 1) return segment;
+		const parts = partsOf(segment.words, apart);
+		return parts.length === 1 ? segment : parts.map(segmentOf);
 	});
 }
 
+type Apart = (right: number, word: Glyphs, previous: Glyphs) => boolean;
+
 /** Groups of words from left to right, parted where `apart` says so of the right edge so far and the next word. */
-function partsOf(
-	words: readonly Glyphs[],
-	apart: (right: number, word: Glyphs, previous: Glyphs) => boolean,
-): Glyphs[][] {
+function partsOf(words: readonly Glyphs[], apart: Apart): Glyphs[][] {
 	const parts: Glyphs[][] = [];
 	let right = -Infinity;
 	let rightmost: Glyphs | undefined;
@@ -534,8 +521,8 @@ interface RowStyle {
 }
 
 function styleOf(lines: readonly Line[], { header, bearing, em }: Table): RowStyle {
-	const strong = bearing.some((index) => isStrong(lines[index]!))
-		? bearing.filter((index) => isStrong(lines[index]!))
+	const strong = bearing.some((index) => lines[index]!.strong)
+		? bearing.filter((index) => lines[index]!.strong)
 		: bearing;
 	const first = lines[strong[0]!]!;
 	const last = lines[strong.at(-1)!]!;
@@ -661,9 +648,7 @@ function cellsOf(anchor: Line, lines: readonly Line[], { columns, corridors, em 
 		if (nearest) nearest.segments.push(segment);
 		else cells.push({ segments: [segment], column });
 	}
-	return cells
-		.map(({ segments }) => segments)
-		.sort((a, b) => hull(a.map((s) => s.box))[0] - hull(b.map((s) => s.box))[0]);
+	return cells.map(({ segments }) => segments).sort((a, b) => hull(a)[0] - hull(b)[0]);
 }
 
 function distance({ box: a }: Segment, { box: b }: Segment): number {
@@ -673,12 +658,12 @@ function distance({ box: a }: Segment, { box: b }: Segment): number {
 // ---- what comes out
 
 function rowOf(page: number, cells: ReadonlyArray<readonly Segment[]>): Row {
-	const box = hull(cells.flat().map((segment) => segment.box));
-	return { page, top: box[1], bottom: box[3], cells: cells.map((segments) => cellOf(page, segments)) };
+	const [, top, , bottom] = hull(cells.flat());
+	return { page, top, bottom, cells: cells.map((segments) => cellOf(page, segments)) };
 }
 
 function cellOf(page: number, segments: readonly Segment[]): Cell {
-	const box = hull(segments.map((segment) => segment.box));
+	const [left, , right] = hull(segments);
 	const inReadingOrder = [...segments].sort((a, b) => a.box[1] + a.box[3] - b.box[1] - b.box[3] || a.box[0] - b.box[0]);
 	const glyphs = inReadingOrder.flatMap(({ words }) =>
 		words.filter(({ rightToLeft }) => rightToLeft).length * 2 > words.length ? [...words].reverse() : words,
@@ -690,14 +675,14 @@ function cellOf(page: number, segments: readonly Segment[]): Cell {
 		words.push({ text: word.text, start: text.length, place: { page, box: word.box, quote: word.text } });
 		text += word.text;
 	}
-	return { text, left: box[0], right: box[2], words };
+	return { text, left, right, words };
 }
 
 // ---- geometry
 
-function hull(boxes: readonly Box[]): Box {
+function hull(boxed: ReadonlyArray<{ readonly box: Box }>): Box {
 	let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-	for (const box of boxes) {
+	for (const { box } of boxed) {
 		left = Math.min(left, box[0]);
 		top = Math.min(top, box[1]);
 		right = Math.max(right, box[2]);
@@ -714,6 +699,9 @@ function meets(a: Extent, b: Extent, tolerance: number): boolean {
 	return a[0] <= b[1] + tolerance && b[0] <= a[1] + tolerance;
 }
 
-function median(values: readonly number[]): number {
-	return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+/** The median font size; most texts have but one. */
+function middleEm(sized: ReadonlyArray<{ readonly em: number }>): number {
+	const first = sized[0]?.em ?? 0;
+	if (sized.every(({ em }) => em === first)) return first;
+	return sized.map(({ em }) => em).sort((a, b) => a - b)[sized.length >> 1]!;
 }
