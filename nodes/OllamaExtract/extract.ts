@@ -204,11 +204,11 @@ async function fillFromModel(
 	if (options.chat === undefined) return void reasons.push(noModel());
 	const model = modelOf(options, 'text');
 	const used = new UsedPlaces();
-	const asked = wanted.header;
+	const told = tellingRows(wanted.lines ? rows : withoutLines(rows, draft), wanted);
+	const asked = told.header;
 	const first = questionFor(asked, wanted.lines);
-	const told = tellingRows(wanted.lines ? rows : withoutLines(rows, draft));
-	const cut = new Set(told.flatMap((row) => row.cut ?? []));
-	const pieces = piecesOf(told, {
+	const cut = new Set(told.rows.flatMap((row) => row.cut ?? []));
+	const pieces = piecesOf(told.rows, {
 		maxTokens: roomFor(first, model),
 		maxAmountRows: Math.max(1, Math.floor(model.maxReplyTokens / tokensPerLine)),
 		count: estimateTokens,

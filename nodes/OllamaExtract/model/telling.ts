@@ -1,6 +1,21 @@
 import { conventionsOf, numbersIn, type Conventions } from '../page/found';
 import { columnOf, labelAt } from '../page/labels';
+import type { HeaderPath } from '../result';
 import type { Cell, Row } from '../rows/layout';
+import { currencySign, holdersOf, isHead, isTaxHead, type Asked, type Holders } from './holders';
+import { lineFields } from './schema';
+import {
+	amount,
+	isFigure,
+	isOtherLabel,
+	proseFrom,
+	squeezed,
+	terms,
+	wanted,
+	withoutAsides,
+	withoutBallast,
+	withoutProse,
+} from './wording';
 
 /** A row as a model reads it. */
 export interface PromptRow {
@@ -20,21 +35,28 @@ export function wholeRows(rows: readonly Row[]): PromptRow[] {
 	});
 }
 
+/** What is sent of a document, and the asked fields that it can hold. */
+export interface Told {
+	readonly rows: PromptRow[];
+	readonly header: HeaderPath[];
+}
+
 /**
- * What of the rows can hold a field of a devis or an invoice, as short as it can be said: amounts without thousands
- * marks, needless zeros and repeated currency signs, long descriptions by their first words. Left out are addresses,
- * bank details, telephones, other documents' numbers and dates, sentences without a figure of the document, and what
- * repeats an earlier row without an amount.
+ * What of the rows can hold what is asked, as short as it can be said: the cells that can hold a field, with their
+ * labels, and the rows of lines and totals. Amounts are sent without thousands marks, needless zeros and repeated
+ * currency signs, long descriptions by their first words. What repeats an earlier row without an amount is left out.
  */
-export function tellingRows(rows: readonly Row[]): PromptRow[] {
+export function tellingRows(rows: readonly Row[], asked: Asked): Told {
 	const conventions = conventionsOf(rows);
 	const currencies = new Set<string>();
 	const firstOn = new Map<string, number>();
 	const beginnings = beginningsOf(rows);
 	const bearing = rows.map(bearsAmount);
+	const holders = holdersOf(rows, asked, bearing);
+	const parts = partsOf(rows, asked, bearing, holders);
 	let heads: readonly Cell[] = [];
 	let previous = '';
-	return rows.flatMap((row, at): PromptRow[] => {
+	const told = rows.flatMap((row, at): PromptRow[] => {
 		const text = row.cells.map((cell) => squeezed(cell.text)).join('|');
 		const first = firstOn.get(text) ?? row.page;
 		firstOn.set(text, first);
@@ -42,27 +64,71 @@ export function tellingRows(rows: readonly Row[]): PromptRow[] {
 		previous = text;
 		if (!bearing[at] && again) return [];
 		if (isHead(row)) heads = row.cells;
-		const cut = bearing[at] ? longCell(row) : undefined;
-		const besideFigures = [at - 1, at + 1].some((near) => bearing[near] === true && rows[near]!.page === row.page);
-		const kept = bearing[at]
-			? row.cells.map((cell) => (cell === cut ? beginning(squeezed(cell.text), beginnings) : ofLine(cell, heads)))
-			: tellingCells(row, besideFigures);
-		const cells = kept.filter((cell) => cell !== '').map((cell) => shortFigures(cell, conventions, currencies));
+		const part = parts[at]!;
+		const cut = part === 'line' ? longCell(row) : undefined;
+		const kept = cellsOf(row, part, holders).map((cell) => {
+			if (cell === cut) return beginning(squeezed(cell.text), beginnings);
+			if (part === 'line') return ofLine(cell, heads);
+			return part === 'head' ? ofHead(cell, heads) : telling(squeezed(cell.text), part === 'text');
+		});
+		const cells = unlike(kept).map((cell) => shortFigures(cell, conventions, currencies));
 		if (cells.length === 0) return [];
-		const amounts = bearing[at] === true && !totals.has(labelAt(cells[0]!)?.label);
-		return [{ page: row.page, cells, amounts, ...(cut === undefined ? {} : { cut }) }];
+		return [{ page: row.page, cells, amounts: part === 'line', ...(cut === undefined ? {} : { cut }) }];
 	});
+	return { rows: told, header: asked.header.filter((path) => holders.fields.has(path)) };
 }
 
-const totals: ReadonlySet<string | undefined> = new Set([
-	'net',
-	'tax',
-	'gross',
-	'total',
-	'due',
-	'subtotal',
-	'other-amount',
-]);
+/** A line or what may be one, the titles over lines, a text that may belong to a line, or whatever holds a field. */
+type Part = 'line' | 'head' | 'text' | 'other';
+
+function partsOf(
+	rows: readonly Row[],
+	{ header, lines }: Asked,
+	bearing: readonly boolean[],
+	holders: Holders,
+): Part[] {
+	const isTotal = ({ cells }: Row) => cells.some((cell) => holders.needless.has(cell) || holders.totals.has(cell));
+	const taxes = taxRows(rows, bearing, holders);
+	const asksAmounts = lines || (!holders.totalsNamed && header.some((path) => path.startsWith('totals.')));
+	const parts = rows.map((row, at): Part => {
+		if (taxes.has(row)) return 'other';
+		if (lines && isHead(row)) return 'head';
+		return asksAmounts && bearing[at] === true && !isTotal(row) ? 'line' : 'other';
+	});
+	if (!lines) return parts;
+	const tabled = rows.some((row, at) => parts[at] === 'line' && figuresIn(row) > 1);
+	if (!tabled) return parts.map((part) => (part === 'other' ? 'text' : part));
+	// A line without words of its own has them in the rows around it.
+	rows.forEach((row, at) => {
+		if (parts[at] !== 'line' || isDescribed(row)) return;
+		for (let above = at - 1; parts[above] === 'other' && bearing[above] !== true; above--) parts[above] = 'text';
+		if (parts[at + 1] === 'other' && bearing[at + 1] !== true) parts[at + 1] = 'text';
+	});
+	return parts;
+}
+
+/** The rows of a table of taxes, where the tax as a whole stands elsewhere and the lines bear their rates. */
+function taxRows(rows: readonly Row[], bearing: readonly boolean[], { totalsNamed }: Holders): ReadonlySet<Row> {
+	const found = new Set<Row>();
+	const ratesOfLines = rows.some((row) => isHead(row) && row.cells.some(({ text }) => columnOf(text) === 'vatRate'));
+	if (!totalsNamed || !ratesOfLines) return found;
+	let within = false;
+	rows.forEach((row, at) => {
+		if (isHead(row)) within = false;
+		else if (isTaxHead(row)) within = true;
+		else if (within && bearing[at] === true) found.add(row);
+		else within = false;
+	});
+	return found;
+}
+
+function figuresIn({ cells }: Row): number {
+	return cells.filter(({ text }) => isFigure(squeezed(text)) || amount.test(text)).length;
+}
+
+function isDescribed({ cells }: Row): boolean {
+	return cells.some(({ text }) => /\p{L}{4}/u.test(text) && !isFigure(squeezed(text)));
+}
 
 function bearsAmount({ cells }: Row): boolean {
 	const figures = cells.filter(({ text }) => isFigure(squeezed(text)));
@@ -70,13 +136,36 @@ function bearsAmount({ cells }: Row): boolean {
 	return figures.length > 1 || amounts.some(({ text }) => text.split(' ').length <= proseFrom);
 }
 
-/** A row of more cells heads no table that a person could read. */
-const columnsOfAHead = 64;
+function cellsOf({ cells }: Row, part: Part, holders: Holders): readonly Cell[] {
+	switch (part) {
+		case 'other':
+			return cells.filter((cell) => holders.cells.has(cell));
+		case 'line':
+			return cells.filter((cell) => !holders.needless.has(cell));
+		case 'text':
+			return withoutOtherValues(cells);
+		case 'head':
+			return cells;
+		default:
+			return part satisfies never;
+	}
+}
 
-function isHead({ cells }: Row): boolean {
-	if (cells.length > columnsOfAHead) return false;
-	const columns = cells.map(({ text }) => columnOf(text));
-	return columns.includes('description') && columns.filter((column) => column !== null).length >= 3;
+/** Cells without numbers and dates that the schema has no field for, and without their labels. */
+function withoutOtherValues(cells: readonly Cell[]): Cell[] {
+	const kept: Cell[] = [];
+	for (let at = 0; at < cells.length; at++) {
+		const value = cells[at + 1]?.text;
+		const other = value !== undefined && isOtherLabel(cells[at]!.text) && !wanted.test(value);
+		if (other && labelAt(value) === null) at++;
+		else kept.push(cells[at]!);
+	}
+	return kept;
+}
+
+/** Texts in order, each once, none of them empty; figures may come twice. */
+function unlike(texts: readonly string[]): string[] {
+	return texts.filter((text, at) => text !== '' && (/^[\d.,\s€%-]+$/.test(text) || texts.indexOf(text) === at));
 }
 
 /** A cell of a line; empty where its column is known to hold nothing that the schema has a field for. */
@@ -89,106 +178,22 @@ function ofLine(cell: Cell, heads: readonly Cell[]): string {
 	return needless ? '' : text;
 }
 
-/** The cells of a row without amounts that can hold a field. */
-function tellingCells({ cells }: Row, besideFigures: boolean): string[] {
-	const printed = cells.map(({ text }) => squeezed(text));
-	const kept: string[] = [];
-	const said = new Set<string>();
-	for (let at = 0; at < printed.length; at++) {
-		const text = printed[at]!;
-		const value = printed[at + 1];
-		if (value !== undefined && isOtherLabel(text) && !wanted.test(value) && labelAt(value) === null) at++;
-		else if (!said.has(text)) {
-			kept.push(telling(text, besideFigures));
-			said.add(kept.at(-1)!);
-		}
-	}
-	const left = kept.filter((text) => text !== '');
-	return left.length === 1 && left.length < kept.length && /:$/.test(left[0]!) ? [] : left;
+/** A column's title by the key that is asked for, where it names one field; as it is printed elsewhere. */
+function ofHead(cell: Cell, heads: readonly Cell[]): string {
+	const column = columnOf(cell.text);
+	if (column === 'reference' || column === 'position') return '';
+	const alike = heads.filter(({ text }) => columnOf(text) === column);
+	const field = lineFields.find(({ name }) => name === column);
+	return field === undefined || alike.length > 1 || currencySign.test(cell.text) ? squeezed(cell.text) : field.key;
 }
-
-function squeezed(text: string): string {
-	return text
-		.replace(/\s+/g, ' ')
-		.replace(/([._\-–—=*])\1{3,}/g, '$1$1')
-		.trim();
-}
-
-const amount = /\d[.,]\d{2}(?!\d)|\d\s?[€$£]|[€$£]\s?\d/;
-
-function isFigure(text: string): boolean {
-	return /^[\d ]+(?:[.,]\d+)?(?: ?\p{L}{1,7}[²³]?| ?%)?$/u.test(text);
-}
-
-// ---- what cannot hold a field
-
-/** A code of a party, an address for mail, or the words of the French exemption. */
-const wanted = /@|\d(?:[ .]?\d){13}|\b[A-Z]{2} ?\d(?:[ .]?\d){7}|siret|293/i;
-const postcode = /^(?:\p{Lu}{1,2}[- ])?\d{4,5} \p{Lu}[\p{L} '’.-]*(?: cedex(?: \d+)?)?(?:,? (?:france|\p{Lu}{2}))?$/iu;
-const street = new RegExp(
-	[
-		'\\d{1,4}(?: ?(?:bis|ter|quater|[a-d]))?,? (?:rue|avenue|av\\.?|bd|boulevard|place|chemin|impasse|quai|all[ée]e|route|cours|square|passage|voie|faubourg)\\b.{0,50}',
-		'[\\p{L} .-]+(?:str\\.|stra(?:ß|ss)e|weg|platz|gasse|allee) \\d{1,4} ?[a-z]?',
-		"\\d{1,4}[a-z]?,? [\\p{L} '.-]+ (?:street|st|road|rd|lane|avenue|ave|drive|way|close)\\.?",
-		'\\p{L}[\\p{L} ]+ [A-Z]{1,2}\\d[A-Z\\d]? \\d[A-Z]{2}',
-	]
-		.map((source) => `^${source}$`)
-		.join('|'),
-	'iu',
-);
-const company = /\b(?:sarl|s\.a\.r\.l|sasu?|eurl|sci|snc|sa|ei|gmbh|ag|kg|ug|ohg|e\.k|ltd|limited|llc|inc|plc)\b\.?/i;
-// Every repetition below is bounded, or cannot overlap its neighbours: a hostile cell costs time by its length alone.
-const ballast =
-	/^(?:(?:page|seite) ?\d+(?: ?(?:\/|sur|von|of|de) ?\d+)?|(?:\p{L}+-)?(?:iban|bic|swift|blz|t[ée]l[.ée]?\w*|fax|phone|mobile|portable|web(?:site)?|internet)\b[\s\w.:|/+()-]*|https?:\S+|www\.\S+|france|deutschland|allemagne)$/iu;
-const asides = [
-	/[(,–-]{0,3}\s?(?:au )?capital(?: social)? (?:de|:) ?[\d .,]{1,24} ?(?:€|EUR|euros?)/i,
-	/[,–-]{0,3}\s?R\.?C\.?S\.?(?: [\p{L}' -]{2,30}?)? (?:[AB] )?\d{3} ?\d{3} ?\d{3}(?!\d| \d)/iu,
-	/[,–-]{0,3}\s?(?:code )?(?:APE|NAF) ?:? ?\d{2}\.?\d{2} ?[A-Z]\b/i,
-	/[,–-]{0,3}\s?\bIBAN\b[ :.-]{0,8}[A-Z]{2}\d{2}(?: ?[A-Z\d]{2,4}){3,8}/,
-	/[,–-]{0,3}\s?\bBIC\b[ :.-]{0,8}[A-Z]{6}[A-Z\d]{2,5}\b/,
-	/[,–-]{0,3}\s?(?:t[ée]l[.ée]?\w{0,12}|fax|phone|mobile|portable)[ :.]{0,8}\+?\d[\d .()/-]{7,30}\d/i,
-	/[,–-]{0,3}\s?(?:https?:\/\/|www\.)[^\s|]+/i,
-];
 
 /** A cell outside the lines without what is no field; empty when nothing is left. */
-function telling(text: string, besideFigures: boolean): string {
-	if (ballast.test(text)) return '';
-	if (!company.test(text) && (postcode.test(text) || street.test(text))) return '';
+function telling(text: string, maybeOfLine: boolean): string {
+	const telling = withoutBallast(text);
+	if (telling !== text) return telling === '' ? '' : withoutAsides(telling);
 	if (text.length <= 60 && isOtherLabel(text) && !wanted.test(text)) return '';
-	const prose = besideFigures && !terms.test(text) ? text : withoutProse(text);
-	const short = withoutAsides(prose);
+	const short = withoutAsides(maybeOfLine && !terms.test(text) ? text : withoutProse(text));
 	return /^[\s,;:–—-]*$/.test(short) && short !== text ? '' : short;
-}
-
-function withoutAsides(text: string): string {
-	return asides.reduce((rest, aside) => rest.replace(aside, ''), text).trim();
-}
-
-/** Whether a text begins with the label of a number or date that the schema has no field for. */
-function isOtherLabel(text: string): boolean {
-	const label = labelAt(text)?.label;
-	return label === 'other-number' || label === 'other-date';
-}
-
-/** A text of more words than this is prose. */
-const proseFrom = 12;
-const figure = /\d[.,]\d{2}(?!\d)|\d[\d./ -]{5,}\d|\b\d{4,5}\b|@|[€$£]|\d\s?%/;
-const period =
-	/valable|validit|jours|mois|[ée]ch[ée]ance|payable|f[äa]llig|tage\b|g[üu]ltig|days|months?\b|due|valid|293/i;
-const terms =
-	/p[ée]nalit|escompte|indemnit[ée]|recouvrement|retard de paiement|r[ée]serve de propri[ée]t[ée]|verzug|eigentumsvorbehalt|late payment/i;
-
-/** The sentences of a cell that can hold a field; a cell that is no prose stays as it is. */
-function withoutProse(text: string): string {
-	if (text.split(' ').length <= proseFrom) return text;
-	return text
-		.split(/(?<=[.!?;]) (?=\p{Lu})/u)
-		.filter((sentence) => {
-			if (wanted.test(sentence) || company.test(sentence)) return true;
-			if (terms.test(sentence)) return false;
-			return sentence.split(' ').length <= 5 || figure.test(sentence) || period.test(sentence);
-		})
-		.join(' ');
 }
 
 // ---- what can be said shorter
@@ -206,8 +211,9 @@ function longCell({ cells }: Row): Cell | undefined {
 	});
 }
 
-/** Enough of a description to know it by. */
-const wordsKept = 4;
+/** Enough of a description to know it by: words, and the characters that they have at least. */
+const wordsKept = 2;
+const charactersKept = 12;
 /** Texts that begin with this many same words are sent whole: counting every beginning would cost their length squared. */
 const wordsCompared = 12;
 
@@ -231,7 +237,7 @@ function beginning(text: string, beginnings: ReadonlyMap<string, number>): strin
 	const words = text.split(' ', wordsCompared + 1);
 	for (let length = wordsKept; length < words.length; length++) {
 		const start = words.slice(0, length).join(' ');
-		if (beginnings.get(start) === 1 && /[\p{L}\p{N})]$/u.test(start)) return start;
+		if (start.length >= charactersKept && beginnings.get(start) === 1 && /[\p{L}\p{N})]$/u.test(start)) return start;
 	}
 	return text;
 }

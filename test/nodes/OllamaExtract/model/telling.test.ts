@@ -2,12 +2,14 @@ import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Row } from '../../../../nodes/OllamaExtract/rows/layout';
+import { labelAt } from '../../../../nodes/OllamaExtract/page/labels';
 import { readFields } from '../../../../nodes/OllamaExtract/page/page';
-import { indexOf, matches, type PageIndex } from '../../../../nodes/OllamaExtract/proof/pageIndex';
+import { indexOf, matches, normal, type PageIndex } from '../../../../nodes/OllamaExtract/proof/pageIndex';
 import { closeIdleReaders, readPdfInProcess } from '../../../../nodes/OllamaExtract/pdf/pdfPool';
 import { proveLine, UsedPlaces } from '../../../../nodes/OllamaExtract/proof/proof';
 import type { CommercialDocument } from '../../../../nodes/OllamaExtract/result';
 import { headerFields, lineFields, type ValueKind } from '../../../../nodes/OllamaExtract/model/schema';
+import type { Asked } from '../../../../nodes/OllamaExtract/model/holders';
 import { tellingRows } from '../../../../nodes/OllamaExtract/model/telling';
 import { rowsOfText } from '../../../../nodes/OllamaExtract/rows/text';
 import { printedDevis } from '../../../support/devis';
@@ -15,16 +17,18 @@ import { families, makeDocument } from '../../../support/documents';
 
 afterAll(closeIdleReaders);
 
-const sent = (rows: readonly Row[]) =>
-	tellingRows(rows)
-		.map(({ cells }) => cells.join('|'))
+const everything: Asked = { header: headerFields.map(({ path }) => path), lines: true };
+
+const sent = (rows: readonly Row[], asked = everything) =>
+	tellingRows(rows, asked)
+		.rows.map(({ cells }) => cells.join('|'))
 		.join('\n');
 
 /** What a model that reads perfectly could still answer: a description by its first words. */
 function survives(prompt: PageIndex, value: string, kind: ValueKind, description: boolean): boolean {
 	const asked = kind === 'number' ? value.replace(/^(-?\d+)\.(?=\d+$)/, `$1${prompt.decimalMark ?? '.'}`) : value;
 	if (matches(prompt, asked, kind).length > 0) return true;
-	const whole = value.toLowerCase().replace(/\s/g, '');
+	const whole = normal(value).toLowerCase().replace(/\s/g, '');
 	return (
 		description &&
 		prompt.rows.some(({ cells }) => cells.some(({ solid }) => solid.text.length >= 8 && whole.startsWith(solid.text)))
@@ -37,8 +41,8 @@ interface Wanted {
 	readonly kind: ValueKind;
 }
 
-function lost(rows: readonly Row[], wanted: readonly Wanted[]): Wanted[] {
-	const text = sent(rows);
+function lost(rows: readonly Row[], wanted: readonly Wanted[], asked = everything): Wanted[] {
+	const text = sent(rows, asked);
 	const prompt = indexOf(rowsOfText(text), text);
 	return wanted.filter(({ path, value, kind }) => !survives(prompt, value, kind, path.endsWith('description')));
 }
@@ -85,6 +89,63 @@ test.each(families)('nothing that a %s holds is lost', async (family) => {
 	}
 });
 
+/** Each header value that is not sent when nothing but its field is asked for. */
+function lostAlone(rows: readonly Row[], wanted: readonly Wanted[]): Wanted[] {
+	return headerFields.flatMap(({ path }) =>
+		lost(
+			rows,
+			wanted.filter((one) => one.path === path),
+			{ header: [path], lines: false },
+		),
+	);
+}
+
+/** The document as a text whose labels of number and parties say nothing. */
+function withoutLabels(rows: readonly Row[]): Row[] {
+	const hidden = (text: string) => {
+		const label = labelAt(text);
+		const says = label !== null && ['number', 'reference', 'buyer', 'seller', 'date'].includes(label.label);
+		return says ? `Xyz ${text.slice(label.end)}` : text;
+	};
+	return rowsOfText(
+		rows
+			.map(({ cells }) =>
+				cells.reduce(
+					(line, { left, text }) => `${line.padEnd(Math.round(left / 4))}${line === '' ? '' : '  '}${hidden(text)}`,
+					'',
+				),
+			)
+			.join('\n'),
+	);
+}
+
+test.each(families)('of a %s each field can be asked for alone, with labels and without', async (family) => {
+	for (const seed of [1, 2, 3, 4, 5, 6]) {
+		const { bytes, truth } = await makeDocument(family, seed);
+		const { rows } = await readPdfInProcess(bytes, {});
+		for (const printed of [rows, withoutLabels(rows)]) {
+			const whole = indexOf(printed);
+			const values = valuesOf(truth).filter(({ value, kind }) => matches(whole, value, kind).length > 0);
+			expect(lostAlone(printed, values)).toEqual([]);
+			expect(lost(printed, values)).toEqual([]);
+		}
+	}
+});
+
+test('rows that hold no field that is asked for are not sent', async () => {
+	const { bytes, truth } = await makeDocument('tax-by-rate', 1);
+	const { rows } = await readPdfInProcess(bytes, {});
+	expect(sent(rows, { header: ['number'], lines: false })).toContain(truth.number);
+	expect(sent(rows, { header: ['number'], lines: false }).split('\n')).toHaveLength(1);
+	expect(sent(rows, { header: ['buyer.email'], lines: false })).not.toContain(truth.totals.gross);
+});
+
+test('a field that nothing on the page can hold is not asked for', () => {
+	const { header } = tellingRows(rowsOfText('Devis n° D-7\nMme Roy\nPorte    2    10,00    20,00'), everything);
+	expect(header).toEqual(expect.arrayContaining(['number', 'buyer.name', 'totals.gross']));
+	for (const path of ['buyer.email', 'seller.siret', 'seller.vat', 'date'] as const) expect(header).not.toContain(path);
+});
+
 describe('the corpus', () => {
 	const corpus = join(__dirname, '..', '..', '..', '..', '..', 'shared', 'corpus', 'pdf');
 	if (!existsSync(corpus)) {
@@ -92,11 +153,31 @@ describe('the corpus', () => {
 		return;
 	}
 	const { entries } = JSON.parse(readFileSync(join(corpus, 'manifest.json'), 'utf8')) as {
-		entries: { facturx: Array<{ file: string }> };
+		entries: {
+			facturx: Array<{
+				file: string;
+				printed_on_page: Record<string, boolean | string>;
+				ground_truth: { number: string; date: string; seller: { name: string }; buyer: { name: string } };
+			}>;
+		};
 	};
-	test.each(entries.facturx.map(({ file }) => file))('%s keeps all that the page reader finds', async (file) => {
+	test.each(entries.facturx)('$file keeps what is true and all that the page reader finds', async (entry) => {
+		const { file, printed_on_page: printed, ground_truth: truth } = entry;
 		const { rows } = await readPdfInProcess(readFileSync(join(corpus, file)), {});
-		expect(lost(rows, pageValues(rows, 'invoice'))).toEqual([]);
+		const whole = indexOf(rows);
+		const facts: Array<Wanted & { said: boolean | string | undefined }> = [
+			{ path: 'number', value: truth.number, kind: 'text', said: printed['number'] },
+			{ path: 'date', value: truth.date, kind: 'date', said: printed['date'] },
+			{ path: 'seller.name', value: truth.seller.name, kind: 'text', said: printed['seller'] },
+			{ path: 'buyer.name', value: truth.buyer.name, kind: 'text', said: printed['buyer'] },
+		];
+		const printedFacts = facts.filter(
+			({ said, value, kind }) => said === true && matches(whole, value, kind).length > 0,
+		);
+		const values = pageValues(rows, 'invoice');
+		expect(lost(rows, [...values, ...printedFacts])).toEqual([]);
+		expect(lostAlone(rows, [...values, ...printedFacts])).toEqual([]);
+		expect(lostAlone(withoutLabels(rows), printedFacts)).toEqual([]);
 	});
 });
 
@@ -120,9 +201,10 @@ test('what cannot hold a field is left out, and no value ever is', () => {
 			const { lines, ...header } = answer;
 			const kindOf = (key: string) =>
 				headerFields.find((field) => field.key === key)?.kind ?? lineFields.find((field) => field.key === key)!.kind;
+			const nameOf = (key: string) => lineFields.find((field) => field.key === key)?.name ?? key;
 			const values = [header, ...lines].flatMap((part) =>
 				Object.entries(part).flatMap(([key, value]): Wanted[] =>
-					value === null ? [] : [{ path: key, value: String(value), kind: kindOf(key) }],
+					value === null ? [] : [{ path: nameOf(key), value: String(value), kind: kindOf(key) }],
 				),
 			);
 			expect(lost(rows, values)).toEqual([]);
@@ -133,7 +215,7 @@ test('what cannot hold a field is left out, and no value ever is', () => {
 
 test('a row that comes back on a later page is sent once, unless it bears an amount', () => {
 	const repeated = rowsOfText('Atelier Nord\nPorte    12,00\n\fAtelier Nord\nPorte    12,00');
-	expect(tellingRows(repeated).map(({ page, cells }) => [page, cells[0]])).toEqual([
+	expect(tellingRows(repeated, everything).rows.map(({ page, cells }) => [page, cells[0]])).toEqual([
 		[1, 'Atelier Nord'],
 		[1, 'Porte'],
 		[2, 'Porte'],
@@ -142,7 +224,7 @@ test('a row that comes back on a later page is sent once, unless it bears an amo
 
 test('a sentence that says how long an offer stands is sent', () => {
 	const validity = 'Ce devis est valable trente jours à compter de sa date et doit nous être retourné signé.';
-	expect(tellingRows(rowsOfText(validity))).toHaveLength(1);
+	expect(tellingRows(rowsOfText(validity), everything).rows).toHaveLength(1);
 });
 
 test('a name that looks like an address is sent', () => {
@@ -164,7 +246,7 @@ test('a long description is sent by words that no other one begins with, and pro
 	const other = 'Pose de carrelage grès émaillé 20 x 20 aux murs';
 	const text = `Désignation    Qté    P.U.    Total\n${one}    2,00    45,00    90,00\n${other}    3,00    10,00    30,00`;
 	const rows = rowsOfText(text);
-	const told = tellingRows(rows);
+	const told = tellingRows(rows, everything).rows;
 	expect(told.slice(1).map(({ cells }) => cells[0])).toEqual([
 		'Pose de carrelage grès cérame',
 		'Pose de carrelage grès émaillé',
@@ -207,15 +289,18 @@ test.each([
 	['words of one cell', ['mot '.repeat(lengthOfCell), '1', '2', '3']],
 	['cells that are all the longest', Array<string>(lengthOfCell).fill('un deux trois quatre cinq')],
 ])('%s cost no more than their length', async (_, cells) => {
-	expect(tellingRows([rowOf(...cells)]).length).toBeLessThanOrEqual(1);
+	expect(tellingRows([rowOf(...cells)], everything).rows.length).toBeLessThanOrEqual(1);
 	// A test that held the thread beyond its deadline fails here.
 	await new Promise(setImmediate);
 });
 
 test('a cell of many words keeps no more than a few of its beginnings', () => {
 	const before = process.memoryUsage().heapUsed;
-	const [row] = tellingRows([rowOf(`un deux trois quatre${' etc'.repeat(10_000)}`, '1,00', '2,00', '3,00')]);
-	expect(row!.cells[0]).toBe('un deux trois quatre');
+	const [row] = tellingRows(
+		[rowOf(`un deux trois quatre${' etc'.repeat(10_000)}`, '1,00', '2,00', '3,00')],
+		everything,
+	).rows;
+	expect(row!.cells[0]).toBe('un deux trois');
 	expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 1024 * 1024);
 });
 
