@@ -2,6 +2,8 @@ import PDFDocument from 'pdfkit';
 
 export interface Devis {
 	readonly number: string;
+	/** What the page calls itself; "Devis" when left out. */
+	readonly title?: string;
 	/** Left out where the test wants the page to say nothing of them. */
 	readonly seller?: string;
 	readonly buyer?: string;
@@ -11,14 +13,11 @@ export interface Devis {
 }
 
 /** A one-page devis of two lines, 580.00 without and 696.00 with tax; no two calls give the same bytes. */
-export async function devisPdf({ number, seller, buyer, email, buyerInWords }: Devis): Promise<Buffer> {
-	const pdf = new PDFDocument({ margin: 50 });
-	const chunks: Buffer[] = [];
-	pdf.on('data', (chunk: Buffer) => chunks.push(chunk));
-	const done = new Promise((resolve) => pdf.on('end', resolve));
-
+export async function devisPdf(devis: Devis): Promise<Buffer> {
+	const { number, title = 'Devis', seller, buyer, email, buyerInWords } = devis;
+	const { pdf, written } = newPdf();
 	if (seller !== undefined) pdf.fontSize(14).text(seller, 50, 50).fontSize(10).text('12 rue des Lilas, 69003 Lyon');
-	pdf.fontSize(14).text(`Devis n° ${number}`, 350, 50).fontSize(10).text('Date : 12/03/2026', 350, 72);
+	pdf.fontSize(14).text(`${title} n° ${number}`, 350, 50).fontSize(10).text('Date : 12/03/2026', 350, 72);
 	if (buyer !== undefined) pdf.text('Client :', 350, 110).text(buyer, 350, 124);
 	if (email !== undefined) pdf.text(email, 350, 138);
 	if (buyerInWords !== undefined) pdf.text(`Destinataire de ce devis : ${buyerInWords}`, 50, 170);
@@ -35,7 +34,25 @@ export async function devisPdf({ number, seller, buyer, email, buyerInWords }: D
 		['Total TTC', '696,00 €'],
 	] as const;
 	totals.forEach(([label, amount], row) => pdf.text(label, 380, 290 + 16 * row).text(amount, 480, 290 + 16 * row));
-	pdf.end();
-	await done;
-	return Buffer.concat(chunks);
+	return await written();
+}
+
+/** A page of plain sentences: no number, no total, no line of a devis. */
+export async function letterPdf(sentences: readonly string[]): Promise<Buffer> {
+	const { pdf, written } = newPdf();
+	for (const sentence of sentences) pdf.fontSize(11).text(sentence).moveDown();
+	return await written();
+}
+
+function newPdf() {
+	const pdf = new PDFDocument({ margin: 50 });
+	const chunks: Buffer[] = [];
+	pdf.on('data', (chunk: Buffer) => chunks.push(chunk));
+	const done = new Promise((resolve) => pdf.on('end', resolve));
+	const written = async () => {
+		pdf.end();
+		await done;
+		return Buffer.concat(chunks);
+	};
+	return { pdf, written };
 }

@@ -17,7 +17,7 @@ import { Client, type QueryResultRow } from 'pg';
 
 import { startOllamaStandIn, type OllamaStandIn } from '../support/ollamaStandIn';
 import { freePort, startStack, type TestStack } from '../support/stack';
-import { devisPdf, type Devis } from './devisPdf';
+import { devisPdf, letterPdf, type Devis } from './devisPdf';
 
 const workflowId = 'MXmDVXcHxkHXveOU';
 const complete = { seller: 'Atelier Dupont SARL', buyer: 'Mme Claire Martin', email: 'claire.martin@example.org' };
@@ -372,6 +372,29 @@ test('with Ollama down the devis is put to review at once; once it is back, it i
 	expect(await linesOf(whole.id)).toEqual(bothLines);
 	expect(filesIn('review')).not.toContain('D-2026-008.pdf');
 	expect(filesIn('processed')).toContain('D-2026-008.pdf');
+});
+
+test('with Ollama down a page that gives nothing is put to review at once; once it is back, it is rejected', async () => {
+	await ollama.close();
+	const sha = drop('letter.pdf', await letterPdf(['Bonjour Madame,', 'Veuillez trouver ici ce que vous cherchiez.']));
+	const empty = await eventually('the file in review/, with the reason', async () => {
+		const devis = await devisOf(sha);
+		return devis?.archived_as === folderFile('review', 'letter.pdf') && devis;
+	}).finally(async () => {
+		ollama = await startOllamaStandIn({ port: ollamaPort });
+	});
+	expect(empty).toMatchObject({ numero: null, total: null, verdict: 'review', awaits_model: true });
+	expect(empty.reasons).toContainEqual(
+		expect.objectContaining({ code: 'model-unavailable', message: expect.stringMatching(/\w/) }),
+	);
+	expect(await rows('SELECT FROM devis_rejected WHERE sha256 = $1', [sha])).toEqual([]);
+
+	await archived(sha);
+	expect(await devisOf(sha)).toBeUndefined();
+	expect(await rows('SELECT code, archived_as FROM devis_rejected WHERE sha256 = $1', [sha])).toEqual([
+		{ code: 'failed', archived_as: folderFile('rejected', 'letter.pdf') },
+	]);
+	expect(filesIn('rejected')).toContain('letter.pdf');
 });
 
 test('main hears of files and minutes, workers do the work', async () => {
