@@ -14,7 +14,7 @@ const neededBytes = 1.5 * 1024 ** 3;
 
 const [command, ...rest] = process.argv.slice(2);
 const bin = (name) => join(root, 'node_modules', '.bin', name);
-const stack = (name) => ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', join(root, 'stack', name), ...rest];
+const run = (...path) => ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', join(root, ...path), ...rest];
 
 const typecheck = () =>
 	['.', 'test', 'test/bench', 'stack'].map((folder) => [
@@ -27,12 +27,12 @@ const lint = () => [[bin('n8n-node'), 'lint', ...rest]];
 const jest = () => [[bin('jest'), ...rest]];
 
 const commands = {
-	start: { build: 'when changed', steps: () => [stack('start.mts')], owned: true },
-	demo: { build: 'when changed', steps: () => [stack('demo.mts')], owned: true },
+	start: { build: 'when changed', steps: () => [run('stack', 'start.mts')], owned: true },
+	demo: { build: 'when changed', steps: () => [run('stack', 'demo.mts')], owned: true },
 	build: { build: 'always', steps: () => [] },
 	// A few named tests are run alone; all of them come with what the compiler and the linter say.
 	test: { build: 'when changed', steps: () => (rest.length > 0 ? jest() : [...typecheck(), ...lint(), ...jest()]) },
-	bench: { build: 'when changed', steps: () => [[join(root, 'test', 'bench', 'bench.mts'), ...rest]] },
+	bench: { build: 'when changed', steps: () => [run('test', 'bench', 'bench.mts')] },
 	// The bench measures the package as it is built, and is read with it.
 	lint: { build: 'when changed', steps: lint },
 	typecheck: { build: 'when changed', steps: typecheck },

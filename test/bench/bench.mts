@@ -1,5 +1,6 @@
 // `npm run bench`: every section measures itself; the tables go to the terminal, the figures to a JSON file beside them.
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,10 +21,15 @@ if (unknown.length > 0) throw new Error(`No such section: ${unknown.join(', ')}.
 
 const results: Record<string, unknown> = {};
 for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
+	console.log(`\nMeasuring: ${name}`);
+	const start = performance.now();
 	const { title, rows } = await (await sections[name]!()).measure();
-	console.log(`\n${title}`);
+	const seconds = Math.round((performance.now() - start) / 1000);
+	// A busy machine is slower, and not by the same factor for all: who reads the figures must know.
+	const load = Number(loadavg()[0]!.toFixed(1));
+	console.log(`${title}\nThat took ${seconds} s; load at its end ${load} on ${availableParallelism()} processors.`);
 	console.table(rows);
-	results[name] = { title, rows };
+	results[name] = { title, seconds, load, rows };
 }
 const file = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '.aurastack', 'bench.json');
 mkdirSync(dirname(file), { recursive: true, mode: 0o700 });

@@ -83,12 +83,18 @@ export async function measureRows(): Promise<{ samples: Sample[]; measured: Meas
 	installPeers();
 	const folder = mkdtempSync(join(tmpdir(), 'aurastack-bench-'));
 	const processes = new Map<Reader, ChildProcess>();
+	const ends = new Map<Reader, Promise<never>>();
 	try {
 		const samples = [...corpusSamples(), ...(await madeSamples(folder))];
 		const missing: Reader[] = [];
 		for (const reader of Object.keys(readers) as Reader[]) {
-			if (reader === 'pdftotext -layout' && !hasPdftotext()) missing.push(reader);
-			else processes.set(reader, fork(fileURLToPath(import.meta.url), [reader], { execArgv: ['--no-warnings'], silent: true }));
+			if (reader === 'pdftotext -layout' && !hasPdftotext()) {
+				missing.push(reader);
+				continue;
+			}
+			const process = fork(fileURLToPath(import.meta.url), [reader], { execArgv: ['--no-warnings'], silent: true });
+			processes.set(reader, process);
+			ends.set(reader, endOf(reader, process));
 		}
 		const times = new Map([...processes.keys()].map((reader) => [reader, samples.map((): number[] => [])]));
 		const intact = new Map([...processes.keys()].map((reader) => [reader, samples.map(() => 0)]));
@@ -99,7 +105,7 @@ export async function measureRows(): Promise<{ samples: Sample[]; measured: Meas
 			for (const [index, sample] of samples.entries()) {
 				order.push(order.shift()!);
 				for (const reader of order) {
-					const { ms, lines } = await ask(processes.get(reader)!, sample.file);
+					const { ms, lines } = await ask(processes.get(reader)!, ends.get(reader)!, sample.file);
 					if (turn < warmUps) intact.get(reader)![index] = intactShare(sample, lines);
 					else times.get(reader)![index]!.push(ms);
 				}
@@ -182,13 +188,19 @@ async function serve(reader: Reader): Promise<void> {
 	});
 }
 
-async function ask(reader: ChildProcess, file: string): Promise<{ ms: number; lines: string[] }> {
+async function ask(reader: ChildProcess, end: Promise<never>, file: string): Promise<{ ms: number; lines: string[] }> {
 	const answer = once(reader, 'message');
-	const end = once(reader, 'exit').then(([code]) => Promise.reject(new Error(`A reader ended with ${code} at ${file}.`)));
-	end.catch(() => {});
 	reader.send(file);
 	const [message] = await Promise.race([answer, end]);
 	return message as { ms: number; lines: string[] };
+}
+
+/** Rejects when the process of a reader ends: one promise for all of its documents. */
+function endOf(reader: Reader, process: ChildProcess): Promise<never> {
+	const end = once(process, 'exit').then(([code]) => Promise.reject(new Error(`${reader} ended with ${code}.`)));
+	// At the end of the measuring nobody waits for it any more.
+	end.catch(() => {});
+	return end;
 }
 
 // ---- what is read, and what is true of it
