@@ -83,10 +83,10 @@ export async function verifyAudit(database: Database, key: AuditKey, anchor?: st
 			const [head] = await query<Head>('SELECT seq::text, hash, signature FROM mcp_audit_head');
 			const chain = new Chain(key);
 			const anchored = anchor === undefined ? null : parseAnchor(anchor);
-			let rows = await query<Row>(`SELECT ${columns} FROM mcp_audit ORDER BY seq LIMIT $1`, [batchSize]);
+			let rows = await query<Row>(`SELECT ${columns} FROM mcp_audit ORDER BY mcp_audit.seq LIMIT $1`, [batchSize]);
 			while (rows.length > 0) {
 				for (const row of rows) chain.follow(row, anchored);
-				rows = await query<Row>(`SELECT ${columns} FROM mcp_audit WHERE seq > $2 ORDER BY seq LIMIT $1`, [
+				rows = await query<Row>(`SELECT ${columns} FROM mcp_audit WHERE seq > $2 ORDER BY mcp_audit.seq LIMIT $1`, [
 					batchSize,
 					rows.at(-1)!.seq,
 				]);
