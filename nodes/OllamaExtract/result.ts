@@ -55,6 +55,9 @@ export interface Reason {
 		| 'model-reply-refused'
 		| 'image-unproven'
 		| 'partly-read'
+		| 'not-in-total'
+		| 'prices-with-tax'
+		| 'other-document'
 		| 'schema';
 	/** What is wrong and what a person can do about it. */
 	readonly message: string;

@@ -35,6 +35,12 @@ export class Draft {
 		if (this.value(path) === null) this.header.set(path, entry);
 	}
 
+	/** Notes why a value was not settled, for as long as it is not. */
+	leaveOpen(path: string, reason: string): void {
+		const field = headerFields.find((one) => one.path === path);
+		if (field !== undefined) this.settle(field.path, { value: null, origin: null, place: null, reason });
+	}
+
 	value(path: HeaderPath): string | null {
 		return this.header.get(path)?.value ?? null;
 	}

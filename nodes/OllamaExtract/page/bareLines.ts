@@ -128,7 +128,7 @@ function lineOf(row: Row, conventions: Conventions): TableLine | null {
 			position: null,
 			optional: isOptional(described.text),
 		};
-	const product = productOf(amounts);
+	const product = productOf(amounts) ?? productOf(amounts.flatMap(apart));
 	const [alone] = total.could;
 	if (product === null && (amounts.length > 1 || total.could.length > 1 || alone === undefined)) return null;
 	const place = (amount: Amount, value: string) => foundIn(amount.cell, amount.start, amount.end, value);
@@ -178,6 +178,20 @@ function spokenProduct(described: Cell, total: Amount, conventions: Conventions)
 				: { unit: foundIn(described, unitStart, unitStart + unit.length, unit) }),
 		},
 	};
+}
+
+/** `1 450 €` as the 1 and the 450 € that it is in a tight table, where their product proves it. */
+function apart(amount: Amount): Amount[] {
+	const text = amount.cell.text.slice(amount.start, amount.end);
+	const [head] = /^\d{1,3}(?= \d{3}(?!\d))/.exec(text) ?? [];
+	if (head === undefined) return [amount];
+	const middle = amount.start + head.length + 1;
+	const [rest, ...more] = numbersIn(amount.cell.text.slice(middle, amount.end), undefined);
+	if (rest === undefined || more.length > 0) return [amount];
+	return [
+		{ ...amount, end: middle - 1, could: [head] },
+		{ ...amount, start: middle, could: rest.could },
+	];
 }
 
 /** The quantity and price among a row's amounts whose product is its last one; null unless exactly one pair fits. */

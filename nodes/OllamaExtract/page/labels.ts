@@ -71,6 +71,21 @@ export function isDocumentTitle(text: string): boolean {
 	return title.test(plain) || (/^(?:\p{L} ){3,}\p{L}$/u.test(plain) && title.test(plain.replace(/ /g, '')));
 }
 
+/** What a cell calls the document that it names (`FACTURE N° F-12`, `Devis`); null where it names none. */
+export function kindOfTitle(text: string): 'devis' | 'invoice' | null {
+	const plain = folded(text).trim();
+	const [named = ''] = title.exec(plain) ?? [];
+	const rest = plain.slice(named.length);
+	// Behind its name a document has its number or its date, or nothing.
+	if (
+		named === '' ||
+		/proforma/.test(named) ||
+		!/^ ?(?:$|[:#]|n[°ºo]|nr|no\b|num|du |vom |\p{Lu}*[-_/]?\p{L}{0,5}[-_/ ]?\d)/u.test(rest)
+	)
+		return null;
+	return billTitle.test(named) ? 'invoice' : 'devis';
+}
+
 /** What a column of a table holds. */
 export type Column =
 	| 'position'
@@ -151,6 +166,7 @@ const bill =
 // Behind the name may stand its code of UNTDID 1001, also after a word for its branch: `Rechnung Bau (875)`.
 const document = `(?:${offer}|${bill})(?:(?: \\p{L}+)? \\(\\d{3}\\))?`;
 const title = new RegExp(`^${document}(?![\\p{L}])`, 'u');
+const billTitle = new RegExp(`^${bill}`, 'u');
 const issue = "(?:facturation|emission|edition|creation|etablissement|redaction|document|piece|l'offre|offre)";
 
 // `Remise en état`, `Remise des clés` are works; `Remise de 10 %`, `Remise de fin d'année` are discounts.

@@ -1,15 +1,24 @@
 import Big from 'big.js';
 import { readLinesWithoutHead } from './bareLines';
-import { conventionsOf, foundIn, rejoined, type Ambiguous, type Conventions, type Found } from './found';
+import {
+	conventionsOf,
+	foundCell,
+	foundIn,
+	numbersIn,
+	rejoined,
+	type Ambiguous,
+	type Conventions,
+	type Found,
+} from './found';
 import { sitesIn, slicesAfter, type Site } from './labelled';
 import { readLabelledLines } from './labelledLines';
-import { isDocumentTitle, labelAt, type Label } from './labels';
+import { isDocumentTitle, kindOfTitle, labelAt, type Label } from './labels';
 import type { Cell, Row } from '../rows/layout';
 import { datesIn, readCurrency, readDate, type DateOrder } from './numbers';
 import { isFrenchCompanyNumber, isFrenchVatNumber, readParties } from './parties';
 import type { DocumentLine, HeaderPath } from '../result';
 import { adjustmentOf, readTables, type Adjustment, type LineFigures, type TableLine } from './table';
-import { readTotals } from './totals';
+import { readTotals, type Totals } from './totals';
 
 export type DocumentKind = 'devis' | 'invoice';
 
@@ -24,6 +33,12 @@ export interface PageReading {
 	/** Discounts and charges on the whole document, signed: negative lowers the net. */
 	readonly adjustments: readonly Found[];
 	readonly ambiguous: readonly Ambiguous[];
+	/** True where the lines have no other prices or totals than ones with tax. */
+	readonly withTax: boolean;
+	/** The title of a page that calls itself an invoice where a devis is read, or the other way round. */
+	readonly otherTitle: Found | null;
+	/** The amounts of rows among the lines that were not read as lines. */
+	readonly unread: readonly Found[];
 }
 
 /** Reads the fields of a devis or an invoice from its rows. What it is not sure of stays absent. */
@@ -40,17 +55,12 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 	const lines =
 		headed.length > 0 ? headed : readLinesWithoutHead(free, [totals.net, totals.gross, ...subtotals], conventions);
 	const outside = adjustmentsAmongTotals(free, sites, conventions);
-	const settled = settle(lines, [...tables.adjustments, ...outside], totals.net);
+	const settled = settle(lines, [...tables.adjustments, ...outside], netOf(totals));
 	const body = rows.find(({ cells }) => cells.some((cell) => tables.used.has(cell)));
+	const head = free.filter(({ page, top }) => body !== undefined && page === 1 && (body.page > 1 || top < body.top));
 	const { parties, ambiguous: severalParties } = readParties(free, sites, body, conventions.language);
 	const header = withoutNonsense(lines, {
-		...numberAndDate(
-			free,
-			free.filter(({ page, top }) => body !== undefined && page === 1 && (body.page > 1 || top < body.top)),
-			sites,
-			kind,
-			conventions,
-		),
+		...numberAndDate(free, head, sites, kind, conventions),
 		...one('currency', currencyIn(rows)),
 		...parties,
 		...(totals.net === undefined ? {} : { 'totals.net': totals.net }),
@@ -64,6 +74,9 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 		taxes: tables.taxes.length > 0 ? tables.taxes : taxes,
 		adjustments: settled.adjustments,
 		ambiguous: [...ambiguous, ...severalParties, ...tables.unsure],
+		withTax: tables.withTax,
+		otherTitle: otherTitle(body === undefined ? free.filter(({ page }) => page === 1) : head, kind),
+		unread: unreadAmong(lines, free, sites, conventions),
 	};
 }
 
@@ -374,13 +387,23 @@ function settle(lines: readonly TableLine[], adjustments: readonly Adjustment[],
 	];
 	const fit = choices.flatMap((counted) =>
 		[settled, []].filter((each) => addsUp(lines.filter(counted), each, net)).map((each) => ({ counted, each })),
-	)[0] ?? { counted: () => true, each: settled };
+	)[0] ?? { counted: null, each: settled };
 	return {
 		adjustments: fit.each,
 		lineFigures: lines.map(
-			(line): LineFigures => (fit.counted(line) ? line.figures : { ...line.figures, counted: false }),
+			(line): LineFigures => ({
+				...line.figures,
+				// An option that the net is known to contain is a line like any other.
+				...(line.optional && fit.counted?.(line) !== true ? { optional: true } : {}),
+				...(fit.counted === null || fit.counted(line) ? {} : { counted: false }),
+			}),
 		),
 	};
+}
+
+function netOf({ net, tax, gross }: Totals): Found | undefined {
+	if (net !== undefined || tax === undefined || gross === undefined) return net;
+	return { ...gross, value: new Big(gross.value).minus(tax.value).toFixed() };
 }
 
 function addsUp(lines: readonly TableLine[], adjustments: readonly Found[], net: Found | undefined): boolean {
@@ -388,6 +411,65 @@ function addsUp(lines: readonly TableLine[], adjustments: readonly Found[], net:
 	const parts = [...lines.flatMap(({ values }) => values.total ?? []), ...adjustments];
 	const sum = parts.reduce((sofar, { value }) => sofar.plus(value), new Big(0));
 	return sum.minus(net.value).abs().lte('0.005');
+}
+
+/** The title of the other kind of document, where no title of the wanted kind stands beside it. */
+function otherTitle(head: readonly Row[], kind: DocumentKind): Found | null {
+	const titles = head.flatMap(({ cells }) =>
+		cells.flatMap((cell) => {
+			const titled = kindOfTitle(cell.text);
+			return titled === null ? [] : [{ titled, cell }];
+		}),
+	);
+	const [first] = titles;
+	return first !== undefined && titles.every(({ titled }) => titled !== kind) ? foundCell(first.cell) : null;
+}
+
+/** Amounts between the lines and their totals, in rows that are neither. */
+function unreadAmong(
+	lines: readonly TableLine[],
+	rows: readonly Row[],
+	sites: readonly Site[],
+	conventions: Conventions,
+): Found[] {
+	const places = lines.flatMap(({ values }) => values.total?.place ?? values.description?.place ?? []);
+	const [first] = places;
+	if (first === undefined) return [];
+	const isRead = (cell: Cell) => cell.words.some(({ place }) => places.some((one) => isWithin(place, one)));
+	const firstTotal = sites.find(({ label, row }) => totalLabels.has(label) && comesAfter(row, first))?.rowIndex;
+	return rows.slice(0, firstTotal).flatMap((row) => {
+		const [cell] = row.cells;
+		const starts = rows.indexOf(row);
+		const nearby = comesAfter(row, first) || rows.slice(starts, starts + 2).some(({ cells }) => cells.some(isRead));
+		if (cell === undefined || !nearby || row.cells.some(isRead) || labelAt(cell.text) !== null) return [];
+		const amounts = row.cells.flatMap((one) =>
+			numbersIn(one.text, conventions.decimalMark)
+				.filter(
+					({ percent, could, currency }) =>
+						!percent && could.length === 1 && (currency !== null || /\.\d{2}$/.test(could[0] ?? '')),
+				)
+				.map(({ start, end, could }) => foundIn(one, start, end, could[0] ?? '')),
+		);
+		return amounts.slice(-1);
+	});
+}
+
+const totalLabels = new Set<Label>(['net', 'tax', 'gross', 'total', 'due', 'subtotal']);
+
+function comesAfter({ page, top, cells }: Row, place: Found['place']): boolean {
+	if ('box' in place) return page > place.page || (page === place.page && top > place.box[1]);
+	const own = cells[0]?.words[0]?.place;
+	return own !== undefined && 'offset' in own && 'offset' in place && own.offset > place.offset;
+}
+
+function isWithin(inner: Found['place'], outer: Found['place']): boolean {
+	if ('box' in inner && 'box' in outer) {
+		const [left, top, right, bottom] = outer.box;
+		const [x, y] = [(inner.box[0] + inner.box[2]) / 2, (inner.box[1] + inner.box[3]) / 2];
+		return inner.page === outer.page && x >= left && x <= right && y >= top && y <= bottom;
+	}
+	if (!('offset' in inner && 'offset' in outer)) return false;
+	return inner.offset >= outer.offset && inner.offset < outer.offset + outer.quote.length;
 }
 
 function withoutProse(row: Row): Row[] {

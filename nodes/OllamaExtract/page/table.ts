@@ -24,6 +24,8 @@ export interface LineFigures {
 	readonly discountPercent?: string | null;
 	/** False for a line that the sum of lines leaves out: an option, a detail of another line. */
 	readonly counted?: boolean;
+	/** True for a line that calls itself an option, or stands under a title that does. */
+	readonly optional?: boolean;
 }
 
 export interface TableLine {

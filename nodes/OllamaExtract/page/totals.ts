@@ -151,10 +151,13 @@ function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 		if (only !== undefined && value !== undefined && looksLikeMoney(text, value)) {
 			return foundIn(cell, start + only.start, start + only.end, value);
 		}
-		if (/\p{L}{3}/u.test(text)) return undefined;
+		if (/\p{L}{3}/u.test(text) && !(cell === site.cell && leavesOut.test(folded(text)))) return undefined;
 	}
 	return undefined;
 }
+
+/** What a total says behind its name of what it holds: `Total HT hors options`. */
+const leavesOut = /^ ?(?:hors|sans|apres|avec|y compris|ohne|without|excluding) /;
 
 /** True for a label with more words behind it than a total has. */
 function isSentence({ cell, end, until }: Site): boolean {

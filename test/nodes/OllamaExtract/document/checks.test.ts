@@ -2,7 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Big from 'big.js';
 import fc from 'fast-check';
-import { checkDocument, compareWithXml, figuresOf, type Figures } from '../../../../nodes/OllamaExtract/document/checks';
+import {
+	checkDocument,
+	compareWithXml,
+	figuresOf,
+	type Figures,
+} from '../../../../nodes/OllamaExtract/document/checks';
 import type { PageReading } from '../../../../nodes/OllamaExtract/page/page';
 import type { CommercialDocument, DocumentLine } from '../../../../nodes/OllamaExtract/result';
 
@@ -19,12 +24,7 @@ const line = (
 	vatRate,
 	total,
 });
-const documentWith = (
-	lines: DocumentLine[],
-	net: string,
-	tax: string | null,
-	gross: string,
-): CommercialDocument => ({
+const documentWith = (lines: DocumentLine[], net: string, tax: string | null, gross: string): CommercialDocument => ({
 	number: 'D-1',
 	date: '2026-11-22',
 	validUntil: null,
@@ -223,8 +223,7 @@ test('one wrong digit in any amount is flagged, by a rule that involves that amo
 				const printed = holder[key]!;
 				const digits = [...printed.matchAll(/\d/g)].map(({ index }) => index);
 				const digit = digits[at % digits.length]!;
-				const mutated =
-					printed.slice(0, digit) + ((Number(printed[digit]) + shift) % 10) + printed.slice(digit + 1);
+				const mutated = printed.slice(0, digit) + ((Number(printed[digit]) + shift) % 10) + printed.slice(digit + 1);
 				holder[key] = mutated;
 				const flagged = checkDocument(copy.data, copy.figures).filter(({ ok }) => !ok);
 				const named = flagged.map(({ rule }) => rule as string);

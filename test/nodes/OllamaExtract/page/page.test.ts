@@ -344,6 +344,9 @@ test('an empty page gives nothing', () => {
 		taxes: [],
 		adjustments: [],
 		ambiguous: [],
+		withTax: false,
+		otherTitle: null,
+		unread: [],
 	});
 });
 
