@@ -1,18 +1,10 @@
-import { spawn } from 'node:child_process';
-import { existsSync, globSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
+import { existsSync, globSync, mkdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { LocalAiError } from '../nodes/shared/errors.ts';
-import { lock } from './lock.mts';
+import { type InstallWatch, isWhole, npm, turn } from './npm.mts';
 
 /** The n8n this package is tested with. */
 export const n8nVersion = '2.41.1';
-
-/** How an installation is watched and given up. */
-export interface InstallWatch {
-	readonly say: (line: string) => void;
-	readonly signal: AbortSignal;
-}
 
 const neededBytes = 4 * 1024 ** 3;
 /** Folders directly below node_modules, scopes opened, when this version is whole. */
@@ -27,7 +19,7 @@ export async function installN8n(cache: string, watch: InstallWatch): Promise<st
 	const marker = join(folder, '.complete');
 	if (existsSync(marker)) return folder;
 	mkdirSync(folder, { recursive: true });
-	const release = await turn(folder, watch);
+	const release = await turn(folder, 'n8n', watch);
 	try {
 		if (existsSync(marker)) return folder;
 		if (!isComplete(folder)) await install(folder, watch);
@@ -41,18 +33,6 @@ export async function installN8n(cache: string, watch: InstallWatch): Promise<st
 /** The folder below `cache` that holds this version of n8n once it is installed. */
 export function n8nFolder(cache: string): string {
 	return join(cache, `n8n-${n8nVersion}`);
-}
-
-async function turn(folder: string, { say, signal }: InstallWatch): Promise<() => Promise<void>> {
-	for (let told = false; ; told = true) {
-		try {
-			return await lock(folder, 'An installation of n8n');
-		} catch (error) {
-			if (!(error instanceof LocalAiError) || error.code !== 'refused') throw error;
-			if (!told) say(`${error.message} Waiting for it`);
-			await wait(500, undefined, { signal });
-		}
-	}
 }
 
 async function install(folder: string, { say, signal }: InstallWatch): Promise<void> {
@@ -74,11 +54,7 @@ async function install(folder: string, { say, signal }: InstallWatch): Promise<v
 		say(`  n8n: ${packagesIn(join(folder, 'node_modules'))} of about ${topLevelPackages} packages after ${seconds} s`);
 	}, 20_000);
 	try {
-		await npm(
-			['install', '--ignore-scripts', '--omit=optional', '--omit=peer', '--no-audit', '--no-fund', '--loglevel=error'],
-			folder,
-			signal,
-		);
+		await npm(`n8n ${n8nVersion}`, ['install', '--ignore-scripts', '--omit=optional', '--omit=peer'], folder, signal);
 	} finally {
 		clearInterval(progress);
 	}
@@ -93,53 +69,8 @@ function packagesIn(modules: string): number {
 	return globSync(['*/package.json', '@*/*/package.json'], { cwd: modules }).length;
 }
 
-/** Complete: npm's own record of the tree, written as its last act, names n8n and every package in it is there. */
 function isComplete(folder: string): boolean {
-	const record = join(folder, 'node_modules', '.package-lock.json');
-	if (!existsSync(record)) return false;
-	const { packages } = JSON.parse(readFileSync(record, 'utf8')) as {
-		packages: Record<string, { version?: string; optional?: boolean; link?: boolean }>;
-	};
-	return (
-		packages['node_modules/n8n']?.version === n8nVersion &&
-		Object.entries(packages).every(
-			([path, { optional, link }]) => optional || link || existsSync(join(folder, path, 'package.json')),
-		)
-	);
-}
-
-async function npm(args: string[], cwd: string, signal: AbortSignal): Promise<void> {
-	const words: string[] = [];
-	const code = await new Promise<number | null>((resolve, reject) => {
-		// npm runs on the Node it was installed with, which may be another than the one in our cache.
-		const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => entry !== dirname(process.execPath));
-		const child = spawn('npm', args, {
-			cwd,
-			signal,
-			stdio: ['ignore', 'ignore', 'pipe'],
-			env: { ...process.env, PATH: [...path, dirname(process.execPath)].join(delimiter) },
-		});
-		child.stderr.on('data', (data: Buffer) => words.push(data.toString()));
-		child.once('error', reject);
-		child.once('exit', resolve);
-	});
-	if (code === 0) return;
-	throw npmTrouble(words.join(''), code, cwd);
-}
-
-function npmTrouble(text: string, code: number | null, cwd: string): LocalAiError {
-	const what = `n8n ${n8nVersion} could not be installed from npm`;
-	const again = `then start again: the installation in ${cwd} goes on from there.`;
-	if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT/.test(text)) {
-		return new LocalAiError('unreachable', `${what}: its registry cannot be reached.`, {
-			hint: `Check this machine's network (npm ping), ${again}`,
-		});
-	}
-	if (text.includes('ENOSPC')) {
-		return new LocalAiError('configuration', `${what}: the disk is full.`, { hint: `Free some space, ${again}` });
-	}
-	const reason = /npm (?:ERR!|error) (?!code|syscall|errno|path)(\S.*)/.exec(text)?.[1] ?? `exit code ${code}`;
-	return new LocalAiError('tool-failed', `${what}: ${reason}`, { hint: `Mend what the message names, ${again}` });
+	return isWhole(folder, (version) => version('n8n') === n8nVersion);
 }
 
 function gigabytes(bytes: number): string {
