@@ -1,13 +1,12 @@
 import { LocalAiError } from '../shared/errors';
 import { estimateTokens } from '../shared/tokens';
-import { ask, cancelled, Meter, modelOf, needsModel, orReason, roomFor } from './model/ask';
+import { ask, breathe, cancelled, Meter, modelOf, needsModel, orReason, roomFor } from './model/ask';
 import { checkDocument, compareWithXml, figuresOf } from './document/checks';
 import { Draft, type DraftLine, type Entry } from './document/draft';
 import { readEInvoice, type EInvoice } from './einvoice';
 import { readDate, readNumber } from './page/numbers';
 import { readFields, type PageReading } from './page/page';
 import { messagesFor, messagesForImage, piecesOf } from './model/prompt';
-import { remarksOn, withoutUnread } from './document/remarks';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
 import { parseCall } from './options';
 import { extractOwnSchema } from './ownSchema';
@@ -23,7 +22,14 @@ import type {
 	Reason,
 	Source,
 } from './result';
-import { headerFields, lineFields, questionFor, questionForSchema, type ModelAnswer, type ValueKind } from './model/schema';
+import {
+	headerFields,
+	lineFields,
+	questionFor,
+	questionForSchema,
+	type ModelAnswer,
+	type ValueKind,
+} from './model/schema';
 import type { Cell, Row, SourcePlace } from './rows/layout';
 import { open, type Opened } from './source';
 import { tellingRows } from './model/telling';
@@ -85,7 +91,6 @@ async function extractCommercial(
 	const run: Run = { draft, options, meter, reasons, signal };
 	const checks: Check[] = [];
 	const document = { ...opened.document, warnings: [...opened.document.warnings] };
-	let page: PageReading | null = null;
 
 	if (opened.kind === 'image') {
 		if (options.engine === 'without-model') throw needsModel('An image');
@@ -94,8 +99,11 @@ async function extractCommercial(
 		const eInvoice = opened.kind === 'pdf' ? eInvoiceOf(opened, options, document.warnings) : null;
 		const unusable = opened.kind === 'pdf' ? opened.unusable : null;
 		if (unusable !== null && eInvoice === null) throw unreadable(opened.document.fileName, unusable);
+		await breathe(signal);
 		const index = indexOf(opened.rows, opened.kind === 'text' ? opened.text : undefined);
-		page = options.engine === 'model-only' ? null : readFields(opened.rows, options.schema);
+		await breathe(signal);
+		const page = options.engine === 'model-only' ? null : readFields(opened.rows, options.schema);
+		await breathe(signal);
 
 		if (eInvoice !== null) {
 			fillFromXml(draft, eInvoice, index);
@@ -111,13 +119,10 @@ async function extractCommercial(
 			else if (page !== null && eInvoice === null && doubtful(draft, page, opened.rows))
 				await askAgainForLines(run, opened.rows, index);
 		}
+		await breathe(signal);
 		draft.derive(exemption(index));
 		draft.deriveEnd(validity);
-		if (page !== null) {
-			const untaxed = exemption(index) !== null;
-			reasons.push(...ambiguities(page, draft));
-			reasons.push(...remarksOn(page, draft.data(), draft.figures(), options.schema, untaxed));
-		}
+		if (page !== null) reasons.push(...ambiguities(page, draft));
 		reasons.push(...partlyRead(opened, eInvoice !== null));
 		if (eInvoice !== null) {
 			Object.assign(document, {
@@ -125,10 +130,7 @@ async function extractCommercial(
 			});
 		}
 	}
-	const own = checkDocument(draft.printedData(), draft.figures());
-	const { checks: fair, reasons: unread } = page === null ? { checks: own, reasons: [] } : withoutUnread(own, page);
-	checks.push(...fair);
-	reasons.push(...unread);
+	checks.push(...checkDocument(draft.printedData(), draft.figures()));
 	const standing = reasons.filter((reason) => !settledSince(reason, draft));
 	standing.push(...failures(checks), ...gaps(draft, options.schema, standing));
 	const data = draft.data();
@@ -188,7 +190,6 @@ function fillFromPage(draft: Draft, page: PageReading, withFigures: boolean): vo
 		const found = page.header[path];
 		if (found) draft.settle(path, { ...found, origin: 'page' });
 	}
-	for (const { path, message } of page.ambiguous) draft.leaveOpen(path, message);
 	const { taxes, adjustments, lines } = figuresOf(page);
 	if (withFigures) Object.assign(draft, { taxes, adjustments });
 	if (draft.lines.length > 0) return;
@@ -204,6 +205,14 @@ function fillFromPage(draft: Draft, page: PageReading, withFigures: boolean): vo
 
 const plainLine = { adjustments: [], priceQuantity: null };
 
+/** What the answers for the pieces of one document share. */
+interface Sofar {
+	readonly used: UsedPlaces;
+	/** The lines by the parts of the source where they stand. */
+	readonly near: Map<number, DraftLine[]>;
+	readonly cut: ReadonlySet<Cell>;
+}
+
 async function fillFromModel(
 	run: Run,
 	wanted: ReturnType<Draft['missing']>,
@@ -213,29 +222,31 @@ async function fillFromModel(
 	const { draft, options, meter, reasons, signal } = run;
 	if (options.chat === undefined) return void reasons.push(noModel());
 	const model = modelOf(options, 'text');
-	const used = new UsedPlaces();
 	const told = tellingRows(wanted.lines ? rows : withoutLines(rows, draft), wanted);
 	const asked = told.header;
 	const first = questionFor(asked, wanted.lines);
 	const cut = new Set(told.rows.flatMap((row) => row.cut ?? []));
+	const sofar: Sofar = { used: new UsedPlaces(), near: new Map(), cut };
+	for (const line of draft.lines) enter(line, sofar.near);
 	const pieces = piecesOf(told.rows, {
 		maxTokens: roomFor(first, model),
 		maxAmountRows: Math.max(1, Math.floor(model.maxReplyTokens / tokensPerLine)),
 		count: estimateTokens,
 	});
 	for (const piece of pieces) {
+		await breathe(signal);
 		const missing = draft.missing().header.filter((path) => asked.includes(path));
-		if (!wanted.lines && !missing.some((path) => isRequired(path, options.schema))) return;
+		if (!wanted.lines && !missing.some((path) => isRequired(path, options.schema))) break;
 		const question = missing.length === asked.length ? first : questionFor(missing, wanted.lines);
 		const answer = await orReason(
 			ask(question, messagesFor(question, piece.text), model, meter, signal),
 			options,
 			reasons,
 		);
-		if (answer === null) return;
-		acceptAnswer(run, answer, index, used, cut);
-		inPageOrder(draft, reasons);
+		if (answer === null) break;
+		acceptAnswer(run, answer, index, sofar);
 	}
+	inPageOrder(draft, reasons);
 }
 
 /** Whether the lines do not add up to the total, and rows among them were left out or could be several things. */
@@ -303,8 +314,7 @@ function acceptAnswer(
 	{ draft, options, reasons }: Run,
 	answer: ModelAnswer,
 	index: PageIndex,
-	used: UsedPlaces,
-	cut: ReadonlySet<Cell>,
+	{ used, near, cut }: Sofar,
 ): void {
 	const accept = (path: string, label: string, printed: string, kind: ValueKind, proof: Proof): Entry => {
 		if (proof.ok && proof.sure) return { value: proof.value, origin: 'model', place: proof.place };
@@ -327,7 +337,7 @@ function acceptAnswer(
 		if (line.total === undefined && line.unitPrice === undefined && line.quantity === undefined) continue;
 		const proofs = proveLine(index, line, used, cut);
 		const anchored = Object.values(proofs).some(({ ok }) => ok);
-		const partial = draft.lines.find((one) => samePlace(one, proofs));
+		const partial = lineAt(proofs, near);
 		if (!anchored && options.unproven !== 'keep') {
 			const path = `lines.${draft.lines.length}`;
 			const text = line.description ?? line.total ?? '';
@@ -349,7 +359,10 @@ function acceptAnswer(
 			if (printed === undefined || proof === undefined || entries[name]?.value != null) continue;
 			entries[name] = accept(`lines.${at}.${name}`, name, printed, kind, proof);
 		}
-		if (partial === undefined) draft.lines.push({ entries, figures: plainLine });
+		if (partial !== undefined) continue;
+		const added: DraftLine = { entries, figures: plainLine };
+		draft.lines.push(added);
+		enter(added, near);
 	}
 }
 
@@ -445,11 +458,30 @@ function partsOf(place: SourcePlace): number[] {
 	return Array.from({ length: last - first + 1 }, (_, at) => first + at);
 }
 
-function samePlace({ entries }: DraftLine, proofs: ReturnType<typeof proveLine>): boolean {
-	return (['description', 'total'] as const).some((name) => {
-		const [place, proof] = [entries[name]?.place, proofs[name]];
-		return place != null && place !== 'model-only' && proof?.ok === true && samePlaces(place, proof.place);
-	});
+/** What a line is known by. */
+const anchors = ['description', 'total'] as const;
+
+/** Enters a line where its description and its total stand. */
+function enter(line: DraftLine, near: Map<number, DraftLine[]>): void {
+	const places = anchors.flatMap((name) => line.entries[name]?.place ?? []).filter((place) => place !== 'model-only');
+	for (const part of new Set(places.flatMap(partsOf))) {
+		const there = near.get(part);
+		if (there === undefined) near.set(part, [line]);
+		else there.push(line);
+	}
+}
+
+/** The line whose description or total stands where these proofs found theirs. */
+function lineAt(proofs: ReturnType<typeof proveLine>, near: ReadonlyMap<number, DraftLine[]>): DraftLine | undefined {
+	for (const name of anchors) {
+		const proof = proofs[name];
+		if (proof?.ok !== true) continue;
+		for (const line of partsOf(proof.place).flatMap((part) => near.get(part) ?? [])) {
+			const place = line.entries[name]?.place;
+			if (place != null && place !== 'model-only' && samePlaces(place, proof.place)) return line;
+		}
+	}
+	return undefined;
 }
 
 function samePlaces(a: SourcePlace, b: SourcePlace): boolean {

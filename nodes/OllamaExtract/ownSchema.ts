@@ -1,4 +1,4 @@
-import { ask, modelOf, orReason, roomFor, type Meter } from './model/ask';
+import { ask, breathe, modelOf, orReason, roomFor, type Meter } from './model/ask';
 import { estimateTokens } from '../shared/tokens';
 import { readNumber } from './page/numbers';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
@@ -36,6 +36,7 @@ export async function extractOwnSchema(
 		});
 	} else {
 		if (opened.kind === 'pdf' && opened.unusable !== null) throw unreadable(opened.document.fileName, opened.unusable);
+		await breathe(signal);
 		const index = indexOf(opened.rows, opened.kind === 'text' ? opened.text : undefined);
 		const pieces = piecesOf(wholeRows(opened.rows), {
 			maxTokens: roomFor(question, model),
@@ -44,10 +45,12 @@ export async function extractOwnSchema(
 		});
 		const asked = pieces.length > 1 ? questionForPiece(question.jsonSchema) : question;
 		for (const { text } of pieces) {
+			await breathe(signal);
 			const answer = await orReason(ask(asked, messagesFor(asked, text), model, meter, signal), options, reasons);
 			if (answer === null) break;
 			data = data === undefined ? answer : merged(data, answer);
 		}
+		await breathe(signal);
 		data = proveLeaves(data ?? null, '', (value, path) => {
 			const { field, kept } = proveLeaf(value, path, index, options, reasons);
 			fields.push(field);

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { LocalAiError } from '../../shared/errors';
 import { excerpt } from '../../shared/http';
 import { estimateTokens } from '../../shared/tokens';
@@ -155,6 +156,12 @@ export function needsModel(what: string): LocalAiError {
 /** The error for work that its caller gave up. */
 export function cancelled(): LocalAiError {
 	return new LocalAiError('cancelled', 'The extraction was cancelled', { hint: 'Run it again if it is still wanted.' });
+}
+
+/** Between two long steps: lets the process's other work go first, and rejects when this one was cancelled. */
+export async function breathe(signal: AbortSignal | undefined): Promise<void> {
+	await turn();
+	if (signal?.aborted) throw cancelled();
 }
 
 /** A chat may be slow to notice that it was cancelled, or never notice. */

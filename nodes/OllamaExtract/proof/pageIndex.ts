@@ -7,6 +7,11 @@ import type { ValueKind } from '../model/schema';
 /** The rows of a document, prepared for looking values up. */
 export interface PageIndex {
 	readonly rows: readonly IndexedRow[];
+	/** All cells' `solid` texts one after the other, a line break before each, and the cells by where theirs begin. */
+	readonly solid: {
+		readonly text: string;
+		readonly cells: ReadonlyArray<{ start: number; row: number; cell: number }>;
+	};
 	readonly decimalMark: DecimalMark | undefined;
 	readonly dateOrder: DateOrder | undefined;
 }
@@ -14,8 +19,10 @@ export interface PageIndex {
 /** Prepares rows; `text` is the whole source when it is plain text, so that quotes are cut from it unchanged. */
 export function indexOf(rows: readonly Row[], text?: string): PageIndex {
 	const { decimalMark, dateOrder } = conventionsOf(rows);
+	const indexed = rows.map((row, at) => indexRow(row, at, decimalMark, dateOrder, text));
 	return {
-		rows: rows.map((row, at) => indexRow(row, at, decimalMark, dateOrder, text)),
+		rows: indexed,
+		solid: solidOfAll(indexed),
 		decimalMark,
 		dateOrder,
 	};
@@ -169,23 +176,69 @@ export function matches(index: PageIndex, printed: string, kind: ValueKind): Mat
 }
 
 /** As it is printed, whatever case and blanks the model wrote it with. */
-export function textMatches(index: PageIndex, printed: string): Match[] {
+function textMatches(index: PageIndex, printed: string): Match[] {
+	const wanted = solidWords(printed);
+	if (wanted === null) return [];
+	const { text, cells } = index.solid;
+	const found: Match[] = [];
+	let from = text.indexOf(wanted);
+	while (from !== -1) {
+		const here = lastAtOrBefore(cells, from);
+		found.push(...wordsInCell(index, here.row, here.cell, wanted));
+		from = text.indexOf(wanted, here.start + index.rows[here.row]!.cells[here.cell]!.solid.text.length);
+	}
+	return found;
+}
+
+/** The same on one row only. */
+export function textMatchesOn(index: PageIndex, row: number, printed: string): Match[] {
+	const wanted = solidWords(printed);
+	return wanted === null ? [] : index.rows[row]!.cells.flatMap((_, cell) => wordsInCell(index, row, cell, wanted));
+}
+
+function solidWords(printed: string): string | null {
 	const wanted = normal(printed).replace(/ /g, '').toLowerCase();
-	if (!/[\p{L}\p{N}]/u.test(wanted)) return [];
-	return everyCell(index, ({ cell, plain, starts, solid }, row, at) => {
-		const found: Match[] = [];
-		for (let solidAt = solid.text.indexOf(wanted); solidAt !== -1; solidAt = solid.text.indexOf(wanted, solidAt + 1)) {
-			const start = solid.at[solidAt]!;
-			const end = solid.at[solidAt + wanted.length - 1]! + 1;
-			if (continues(plain, start - 1, start) || continues(plain, end - 1, end)) continue;
-			const { from, to } = wordsAt(starts, start, end);
-			const words = cell.words.slice(from, to);
-			const wholeWords = start === starts[from] && end === starts[to - 1]! + normal(words.at(-1)!.text).length;
-			const value = wholeWords ? words.map(({ text }) => text).join(' ') : plain.slice(start, end);
-			found.push({ row, cell: at, from, to, value, place: placeOf(cell, from, to, undefined), sure: true });
-		}
-		return found;
+	return /[\p{L}\p{N}]/u.test(wanted) ? wanted : null;
+}
+
+function wordsInCell({ rows }: PageIndex, row: number, at: number, wanted: string): Match[] {
+	const { cell, plain, starts, solid } = rows[row]!.cells[at]!;
+	const found: Match[] = [];
+	for (let solidAt = solid.text.indexOf(wanted); solidAt !== -1; solidAt = solid.text.indexOf(wanted, solidAt + 1)) {
+		const start = solid.at[solidAt]!;
+		const end = solid.at[solidAt + wanted.length - 1]! + 1;
+		if (continues(plain, start - 1, start) || continues(plain, end - 1, end)) continue;
+		const { from, to } = wordsAt(starts, start, end);
+		const words = cell.words.slice(from, to);
+		const wholeWords = start === starts[from] && end === starts[to - 1]! + normal(words.at(-1)!.text).length;
+		const value = wholeWords ? words.map(({ text }) => text).join(' ') : plain.slice(start, end);
+		found.push({ row, cell: at, from, to, value, place: placeOf(cell, from, to, undefined), sure: true });
+	}
+	return found;
+}
+
+function solidOfAll(rows: readonly IndexedRow[]): PageIndex['solid'] {
+	const texts: string[] = [];
+	const cells: Array<{ start: number; row: number; cell: number }> = [];
+	let start = 1;
+	rows.forEach((row, at) => {
+		row.cells.forEach(({ solid }, cell) => {
+			cells.push({ start, row: at, cell });
+			texts.push(solid.text);
+			start += solid.text.length + 1;
+		});
 	});
+	return { text: `\n${texts.join('\n')}`, cells };
+}
+
+function lastAtOrBefore<Placed extends { readonly start: number }>(sorted: readonly Placed[], at: number): Placed {
+	let [low, high] = [0, sorted.length - 1];
+	while (low < high) {
+		const middle = Math.ceil((low + high) / 2);
+		if (sorted[middle]!.start <= at) low = middle;
+		else high = middle - 1;
+	}
+	return sorted[low]!;
 }
 
 /** Whether both sides of a cut belong to one word, number or code. */

@@ -5,7 +5,7 @@ import {
 	matchingNumbers,
 	normal,
 	overlaps,
-	textMatches,
+	textMatchesOn,
 	wholeCell,
 	type Column,
 	type IndexedCell,
@@ -178,7 +178,7 @@ function onlyRate(index: PageIndex, printed: string): Match | undefined {
 }
 
 function proveUnit(index: PageIndex, unit: string, anchor: Match): Proof {
-	const beside = textMatches({ ...index, rows: [index.rows[anchor.row]!] }, unit).find(
+	const beside = textMatchesOn(index, anchor.row, unit).find(
 		({ cell, from, to }) => cell !== anchor.cell || to <= anchor.from || from >= anchor.to,
 	);
 	if (beside) return asProof(beside);
