@@ -19,12 +19,12 @@ export class OllamaExtract implements INodeType {
 			const operation = operationOf(this, itemIndex);
 			switch (operation) {
 				case 'archive':
-					return { ...(await archiveFile(await archiveRequest(this, itemIndex), signal)) };
+					return { data: { ...(await archiveFile(await archiveRequest(this, itemIndex), signal)) } };
 				case 'extract':
-					return await extracted(this, itemIndex, signal);
+					return { data: await extracted(this, itemIndex, signal) };
 				case 'find': {
 					const request = await findRequest(this, itemIndex);
-					return { folder: request.folder, documents: await stillFiles(request, signal) };
+					return { data: { folder: request.folder, documents: await stillFiles(request, signal) } };
 				}
 				default:
 					return operation satisfies never;

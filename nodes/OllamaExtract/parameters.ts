@@ -5,6 +5,7 @@ import type { IExecuteFunctions, ResolvedFilePath } from 'n8n-workflow';
 import { z } from 'zod';
 
 import { LocalAiError } from '../shared/errors';
+import { choice, optionsOf, textOf } from '../shared/n8n';
 import type { OllamaServer } from '../shared/ollama';
 import type { ArchiveRequest } from './files/archive';
 import type { FindRequest } from './files/inbox';
@@ -117,19 +118,6 @@ const findOptionValues = z
 		stillSeconds: z.coerce.number().nonnegative(),
 	})
 	.partial();
-
-/** The options that were chosen; an expression that gives nothing leaves its option out. */
-function optionsOf<Values>(host: IExecuteFunctions, itemIndex: number, values: z.ZodType<Values>): Values {
-	const chosen = host.getNodeParameter('options', itemIndex, {}) as object;
-	const { data, error } = values.safeParse(
-		Object.fromEntries(Object.entries(chosen).filter(([, value]) => value != null)),
-	);
-	if (error === undefined) return data!;
-	const [{ path, message }] = error.issues as [z.core.$ZodIssue];
-	throw new LocalAiError('invalid-input', `The option "${path.join('.')}" cannot be used: ${message}.`, {
-		hint: 'Correct it, or check what its expression gives for this item.',
-	});
-}
 
 const engines = {
 	automatic: 'automatic',
@@ -262,27 +250,6 @@ async function ollamaServer(
 	}
 	const { baseUrl, apiKey } = await host.getCredentials<{ baseUrl: string; apiKey?: string }>('ollamaApi', itemIndex);
 	return { baseUrl, ...given('apiKey', apiKey || undefined), timeoutMs: modelTimeoutSeconds * 1000 };
-}
-
-function textOf(host: IExecuteFunctions, itemIndex: number, name: string): string {
-	const value = host.getNodeParameter(name, itemIndex);
-	if (typeof value === 'string' && value.trim() !== '') return value;
-	throw new LocalAiError('invalid-input', `The parameter "${name}" is empty.`, {
-		hint: 'Type a value, or check what its expression gives for this item.',
-	});
-}
-
-function choice<Value>(
-	host: IExecuteFunctions,
-	itemIndex: number,
-	name: string,
-	values: Readonly<Record<string, Value>>,
-): Value {
-	const chosen = host.getNodeParameter(name, itemIndex);
-	if (typeof chosen === 'string' && Object.hasOwn(values, chosen)) return values[chosen]!;
-	throw new LocalAiError('invalid-input', `The parameter "${name}" is ${JSON.stringify(chosen) ?? 'empty'}.`, {
-		hint: `It can be one of: ${Object.keys(values).join(', ')}.`,
-	});
 }
 
 function mustFit(bytes: number, name: string) {

@@ -1,15 +1,22 @@
 import { NodeOperationError } from 'n8n-workflow';
-import type { Failure, IDataObject, IExecuteFunctions, INode, INodeExecutionData } from 'n8n-workflow';
+import type { Failure, IBinaryKeyData, IDataObject, IExecuteFunctions, INode, INodeExecutionData } from 'n8n-workflow';
+import { z } from 'zod';
 
 import { LocalAiError } from './errors';
 
+/** What one item becomes: its JSON, and files by the name of their binary field. */
+export interface ItemOutput {
+	readonly data: IDataObject;
+	readonly files?: IBinaryKeyData;
+}
+
 /**
- * Runs `work` for every input item in order and pairs the JSON it gives with that item. Where the node continues on
- * fail, a failed item becomes `{ error, details: { code, hint } }`; a cancellation always ends the node.
+ * Runs `work` for every input item in order and pairs what it gives with that item. Where the node continues on fail, a
+ * failed item becomes `{ error, details: { code, hint, reason? } }`; a cancellation always ends the node.
  */
 export async function forEachItem(
 	host: IExecuteFunctions,
-	work: (itemIndex: number, signal: AbortSignal) => Promise<IDataObject>,
+	work: (itemIndex: number, signal: AbortSignal) => Promise<ItemOutput>,
 ): Promise<INodeExecutionData[][]> {
 	const signal = host.getExecutionCancelSignal() ?? new AbortController().signal;
 	const output: INodeExecutionData[] = [];
@@ -17,7 +24,8 @@ export async function forEachItem(
 		const pairedItem = { item: itemIndex };
 		try {
 			if (signal.aborted) throw cancelled(itemIndex);
-			output.push({ json: await work(itemIndex, signal), pairedItem });
+			const { data, files } = await work(itemIndex, signal);
+			output.push({ json: data, ...(files && { binary: files }), pairedItem });
 		} catch (failure) {
 			const error = toNodeError(host.getNode(), failure, itemIndex);
 			if (!host.continueOnFail() || signal.aborted) throw error;
@@ -25,6 +33,45 @@ export async function forEachItem(
 		}
 	}
 	return [output];
+}
+
+/** The value of the choice that a parameter names for this item. Throws LocalAiError `invalid-input` with the choices. */
+export function choice<Value>(
+	host: IExecuteFunctions,
+	itemIndex: number,
+	name: string,
+	values: Readonly<Record<string, Value>>,
+): Value {
+	const chosen = host.getNodeParameter(name, itemIndex);
+	if (typeof chosen === 'string' && Object.hasOwn(values, chosen)) return values[chosen]!;
+	throw new LocalAiError('invalid-input', `The parameter "${name}" is ${JSON.stringify(chosen) ?? 'empty'}.`, {
+		hint: `It can be one of: ${Object.keys(values).join(', ')}.`,
+	});
+}
+
+/** A parameter that must hold text for this item. Throws LocalAiError `invalid-input` naming it. */
+export function textOf(host: IExecuteFunctions, itemIndex: number, name: string): string {
+	const value = host.getNodeParameter(name, itemIndex);
+	if (typeof value === 'string' && value.trim() !== '') return value;
+	throw new LocalAiError('invalid-input', `The parameter "${name}" is empty.`, {
+		hint: 'Type a value, or check what its expression gives for this item.',
+	});
+}
+
+/**
+ * The options that this item chose, in the form that `values` gives them; an expression that gives nothing leaves its
+ * option out. Throws LocalAiError `invalid-input` naming the option.
+ */
+export function optionsOf<Values>(host: IExecuteFunctions, itemIndex: number, values: z.ZodType<Values>): Values {
+	const chosen = host.getNodeParameter('options', itemIndex, {}) as object;
+	const { data, error } = values.safeParse(
+		Object.fromEntries(Object.entries(chosen).filter(([, value]) => value != null)),
+	);
+	if (error === undefined) return data!;
+	const [{ path, message }] = error.issues as [z.core.$ZodIssue];
+	throw new LocalAiError('invalid-input', `The option "${path.join('.')}" cannot be used: ${message}.`, {
+		hint: 'Correct it, or check what its expression gives for this item.',
+	});
 }
 
 /**
@@ -96,8 +143,8 @@ function unexpected(node: INode, failure: unknown, itemIndex?: number): NodeOper
  */
 function errorJson(thrown: unknown, { message, description, failure }: NodeOperationError) {
 	const defect = failure?.cause === 'node-defect' ? 'defect' : null;
-	const code = thrown instanceof LocalAiError ? thrown.code : defect;
-	return { error: message, details: { code, hint: description ?? null } };
+	const { code, reason } = thrown instanceof LocalAiError ? thrown : { code: defect, reason: undefined };
+	return { error: message, details: { code, hint: description ?? null, ...(reason !== undefined && { reason }) } };
 }
 
 function cancelled(itemIndex: number) {

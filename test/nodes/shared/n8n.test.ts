@@ -1,5 +1,12 @@
 import { NodeOperationError } from 'n8n-workflow';
-import type { IExecuteFunctions, INode, INodeExecutionData, INodeType, INodeTypeDescription } from 'n8n-workflow';
+import type {
+	IBinaryKeyData,
+	IExecuteFunctions,
+	INode,
+	INodeExecutionData,
+	INodeType,
+	INodeTypeDescription,
+} from 'n8n-workflow';
 
 import { LocalAiError, localAiErrorCodes } from '../../../nodes/shared/errors';
 import { forEachItem, toNodeError } from '../../../nodes/shared/n8n';
@@ -18,15 +25,18 @@ class Probe implements INodeType {
 		properties: [{ displayName: 'Word', name: 'word', type: 'string', default: 'none' }],
 	} as INodeTypeDescription;
 
-	constructor(private readonly work: (word: unknown, signal: AbortSignal) => unknown = (word) => word) {}
+	constructor(
+		private readonly work: (word: unknown, signal: AbortSignal) => unknown = (word) => word,
+		private readonly files?: () => IBinaryKeyData,
+	) {}
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
 		// n8n binds `this` to the context; the probe's own fields are reached through the node type it holds.
-		const { work } = (this as unknown as { nodeType: Probe }).nodeType;
+		const { work, files } = (this as unknown as { nodeType: Probe }).nodeType;
 		return await forEachItem(this, async (itemIndex, signal) => {
 			const word = this.getNodeParameter('word', itemIndex);
 			if (word === 'bad') throw unreachable();
-			return { word: (await work(word, signal)) as string };
+			return { data: { word: (await work(word, signal)) as string }, ...(files && { files: files() }) };
 		});
 	}
 }
@@ -85,6 +95,27 @@ describe('forEachItem', () => {
 			],
 			[{ json: { word: 'bad', ...failedJson }, pairedItem: { item: 1 } }],
 		]);
+	});
+
+	test('files become binary fields, beside the JSON', async () => {
+		const page = { data: 'PGh0bWw+', mimeType: 'text/html', fileName: 'report.html' };
+		const probe = new Probe(
+			(word) => word,
+			() => ({ page }),
+		);
+		const { outputs } = await runNode(probe, { parameters, items: [items[0]!] });
+		expect(outputs[0]).toEqual([{ json: { word: 'one' }, binary: { page }, pairedItem: { item: 0 } }]);
+	});
+
+	test('a finer reason of an error stands in its details', async () => {
+		const probe = new Probe(() => {
+			throw new LocalAiError('timeout', 'Too late', { hint: 'Wait longer.', reason: 'TIMEOUT_CALL' });
+		});
+		const { outputs } = await runNode(probe, { parameters, items: [items[0]!], onError: 'continueRegularOutput' });
+		expect(outputs[0]?.[0]?.json).toEqual({
+			error: 'Too late',
+			details: { code: 'timeout', hint: 'Wait longer.', reason: 'TIMEOUT_CALL' },
+		});
 	});
 
 	test('cancelling reaches the item that runs, and starts no further one', async () => {
