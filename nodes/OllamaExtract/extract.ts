@@ -7,6 +7,7 @@ import { readEInvoice, type EInvoice } from './einvoice';
 import { readDate, readNumber } from './page/numbers';
 import { readFields, type PageReading } from './page/page';
 import { messagesFor, messagesForImage, piecesOf } from './model/prompt';
+import { remarksOn, withoutUnread } from './document/remarks';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
 import { parseCall } from './options';
 import { extractOwnSchema } from './ownSchema';
@@ -91,6 +92,7 @@ async function extractCommercial(
 	const run: Run = { draft, options, meter, reasons, signal };
 	const checks: Check[] = [];
 	const document = { ...opened.document, warnings: [...opened.document.warnings] };
+	let page: PageReading | null = null;
 
 	if (opened.kind === 'image') {
 		if (options.engine === 'without-model') throw needsModel('An image');
@@ -102,7 +104,7 @@ async function extractCommercial(
 		await breathe(signal);
 		const index = indexOf(opened.rows, opened.kind === 'text' ? opened.text : undefined);
 		await breathe(signal);
-		const page = options.engine === 'model-only' ? null : readFields(opened.rows, options.schema);
+		page = options.engine === 'model-only' ? null : readFields(opened.rows, options.schema);
 		await breathe(signal);
 
 		if (eInvoice !== null) {
@@ -122,7 +124,11 @@ async function extractCommercial(
 		await breathe(signal);
 		draft.derive(exemption(index));
 		draft.deriveEnd(validity);
-		if (page !== null) reasons.push(...ambiguities(page, draft));
+		if (page !== null) {
+			const untaxed = exemption(index) !== null;
+			reasons.push(...ambiguities(page, draft));
+			reasons.push(...remarksOn(page, draft.data(), draft.figures(), options.schema, untaxed));
+		}
 		reasons.push(...partlyRead(opened, eInvoice !== null));
 		if (eInvoice !== null) {
 			Object.assign(document, {
@@ -130,7 +136,10 @@ async function extractCommercial(
 			});
 		}
 	}
-	checks.push(...checkDocument(draft.printedData(), draft.figures()));
+	const own = checkDocument(draft.printedData(), draft.figures());
+	const { checks: fair, reasons: unread } = page === null ? { checks: own, reasons: [] } : withoutUnread(own, page);
+	checks.push(...fair);
+	reasons.push(...unread);
 	const standing = reasons.filter((reason) => !settledSince(reason, draft));
 	standing.push(...failures(checks), ...gaps(draft, options.schema, standing));
 	const data = draft.data();
@@ -190,6 +199,7 @@ function fillFromPage(draft: Draft, page: PageReading, withFigures: boolean): vo
 		const found = page.header[path];
 		if (found) draft.settle(path, { ...found, origin: 'page' });
 	}
+	for (const { path, message } of page.ambiguous) draft.leaveOpen(path, message);
 	const { taxes, adjustments, lines } = figuresOf(page);
 	if (withFigures) Object.assign(draft, { taxes, adjustments });
 	if (draft.lines.length > 0) return;
