@@ -265,9 +265,16 @@ function glyphBox(item: Omit<TextItem, 'str'>, vertical: boolean, toDisplay: Mat
 }
 
 function displayed(points: ReadonlyArray<readonly [number, number]>, [a, b, c, d, e, f]: Matrix): Box {
-	const xs = points.map(([x, y]) => a * x + c * y + e);
-	const ys = points.map(([x, y]) => b * x + d * y + f);
-	return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+	let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+	for (const [x, y] of points) {
+		const across = a * x + c * y + e;
+		const down = b * x + d * y + f;
+		left = Math.min(left, across);
+		top = Math.min(top, down);
+		right = Math.max(right, across);
+		bottom = Math.max(bottom, down);
+	}
+	return [left, top, right, bottom];
 }
 
 function isOnPage({ box: [left, top, right, bottom] }: Run, width: number, height: number): boolean {
@@ -277,15 +284,17 @@ function isOnPage({ box: [left, top, right, bottom] }: Run, width: number, heigh
 /** Leaves out text drawn a second time at the same place, which is how some programs print bold or shadows. */
 function drawnOnce(runs: readonly Run[]): Run[] {
 	const kept = new Map<string, Run[]>();
-	for (const run of runs) {
-		const alike = kept.get(run.text) ?? [];
-		const drawn = alike.some(({ box }) =>
-			box.every((side, index) => Math.abs(side - run.box[index]!) < 0.15 * run.fontSize),
-		);
-		if (!drawn) kept.set(run.text, [...alike, run]);
-	}
-	const once = new Set([...kept.values()].flat());
-	return runs.filter((run) => once.has(run));
+	return runs.filter((run) => {
+		const alike = kept.get(run.text);
+		if (alike === undefined) kept.set(run.text, [run]);
+		else if (alike.some((other) => standsOn(run, other))) return false;
+		else alike.push(run);
+		return true;
+	});
+}
+
+function standsOn({ box, fontSize }: Run, { box: other }: Run): boolean {
+	return box.every((side, index) => Math.abs(side - other[index]!) < 0.15 * fontSize);
 }
 
 async function annotationRuns(page: PdfPage, toDisplay: Matrix): Promise<Run[]> {
