@@ -145,7 +145,7 @@ export interface PostgresFacts {
 	readonly databases: Fact<ReadonlyArray<{ readonly name: string; readonly sizeBytes: number }>>;
 	/** Open transactions older than a few seconds, the oldest first. The statement itself is never kept. */
 	readonly longTransactions: Fact<readonly LongTransaction[]>;
-	/** The tables with the most dead rows. */
+	/** The tables of the database at hand with the most dead rows. */
 	readonly deadRows: Fact<readonly TableRows[]>;
 	readonly replicas: Fact<readonly ReplicaFacts[]>;
 }
@@ -154,7 +154,8 @@ export interface PostgresServer {
 	readonly version: string;
 	readonly connections: number;
 	readonly maxConnections: number;
-	readonly waitingForLocks: number;
+	/** Unknown to a role that may not see what others do. */
+	readonly waitingForLocks: Fact<number>;
 	/** Age of the oldest unfrozen transaction id, of the 2^31 that PostgreSQL can tell apart. */
 	readonly oldestTransactionIdAge: number;
 }
@@ -214,6 +215,7 @@ export interface RedisFacts {
 
 /** A Bull queue, looked at twice within a second or so. */
 export interface QueueFacts {
+	/** As its keys in Redis begin: `bull:jobs`. */
 	readonly name: string;
 	readonly waiting: number;
 	readonly active: number;

@@ -72,7 +72,7 @@ export function healthyMachine(): MachineFacts {
 				version: '16.14',
 				connections: 12,
 				maxConnections: 100,
-				waitingForLocks: 0,
+				waitingForLocks: known(0),
 				oldestTransactionIdAge: 150e6,
 			}),
 			databases: known([{ name: 'n8n', sizeBytes: 3e8 }]),
@@ -98,7 +98,7 @@ export function healthyMachine(): MachineFacts {
 			rejectedConnections: 0,
 		}),
 		queue: known({
-			name: 'jobs',
+			name: 'bull:jobs',
 			waiting: 0,
 			active: 0,
 			delayed: 0,

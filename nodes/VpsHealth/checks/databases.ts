@@ -54,8 +54,8 @@ export const databaseChecks: readonly Check[] = [
 	),
 	check(
 		'postgres-lock-waits',
-		({ postgres }) => postgres.server,
-		({ waitingForLocks }, { limits }) => {
+		({ postgres }) => (postgres.server.known ? postgres.server.value.waitingForLocks : postgres.server),
+		(waitingForLocks, { limits }) => {
 			const severity = above(waitingForLocks, limits.lockWaits);
 			if (severity === undefined) return undefined;
 			return {

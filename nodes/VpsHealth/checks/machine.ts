@@ -1,4 +1,4 @@
-import type { FileSystem, UnitFacts } from '../facts';
+import type { FileSystem, PostgresFacts, UnitFacts } from '../facts';
 import { above, ageMs, below, check, quoted, seen, type Check, type Found } from './check';
 import type { Thresholds } from './thresholds';
 
@@ -7,7 +7,7 @@ export const machineChecks: readonly Check[] = [
 	check(
 		'disk-full',
 		({ host }) => host.fileSystems,
-		(disks, { limits }) => disks.map((disk) => fullDisk(disk, limits)),
+		(disks, { limits, facts }) => disks.map((disk) => fullDisk(disk, limits, facts.postgres)),
 	),
 	check(
 		'inodes-full',
@@ -312,7 +312,7 @@ export const machineChecks: readonly Check[] = [
 	),
 ];
 
-function fullDisk({ mountPoint, use }: FileSystem, limits: Thresholds): Found | undefined {
+function fullDisk({ mountPoint, use }: FileSystem, limits: Thresholds, postgres: PostgresFacts): Found | undefined {
 	if (!use.known || use.value.totalBytes === 0) return undefined;
 	const { totalBytes, availableBytes } = use.value;
 	const left = availableBytes / totalBytes;
@@ -321,6 +321,9 @@ function fullDisk({ mountPoint, use }: FileSystem, limits: Thresholds): Found | 
 	const severity =
 		!small && availableBytes < limits.availableDiskBytes ? 'critical' : below(left, limits.availableDiskRatio);
 	if (severity === undefined) return undefined;
+	const [largest] = postgres.databases.known
+		? postgres.databases.value.toSorted((a, b) => b.sizeBytes - a.sizeBytes)
+		: [];
 	return {
 		subject: mountPoint,
 		severity,
@@ -332,6 +335,9 @@ function fullDisk({ mountPoint, use }: FileSystem, limits: Thresholds): Found | 
 			seen('available', 'disponible', availableBytes, 'bytes'),
 			seen('of', 'sur', totalBytes, 'bytes'),
 			seen('share', 'part', left, 'ratio'),
+			...(largest === undefined
+				? []
+				: [seen(`database ${largest.name}`, `base ${largest.name}`, largest.sizeBytes, 'bytes')]),
 		],
 		nextStep: { en: 'Find what takes the space.', fr: 'Trouver ce qui prend la place.' },
 		command: `du -xh --max-depth=2 ${quoted(mountPoint)} 2>/dev/null | sort -rh | head -n 20`,

@@ -90,7 +90,7 @@ export const queueChecks: readonly Check[] = [
 					en: 'Let it go on: the waiting jobs lie in a list of their own while it is paused.',
 					fr: 'La relancer : pendant la pause, les tâches en attente sont dans une liste à part.',
 				},
-				command: `redis-cli EVAL "redis.call('DEL', KEYS[1]); return redis.call('RENAME', KEYS[2], KEYS[3])" 3 bull:${name}:meta-paused bull:${name}:paused bull:${name}:wait`,
+				command: `redis-cli EVAL ${quoted(resume)} 3 ${[`${name}:meta-paused`, `${name}:paused`, `${name}:wait`].map(quoted).join(' ')}`,
 			};
 		},
 	),
@@ -222,6 +222,9 @@ export const queueChecks: readonly Check[] = [
 		},
 	),
 ];
+
+/** What Bull itself does to let a queue go on. */
+const resume = `redis.call('DEL', KEYS[1]) if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('RENAME', KEYS[2], KEYS[3]) end`;
 
 /** Nothing runs, nothing was started while we looked, and nobody stands ready to take the next job. */
 function idle({ active, blockedConsumers, moved, paused }: QueueFacts): boolean {

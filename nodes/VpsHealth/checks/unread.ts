@@ -53,7 +53,10 @@ const areas: readonly Area[] = [
 		area: 'postgres',
 		name: { en: 'PostgreSQL', fr: 'PostgreSQL' },
 		server: { code: 'postgres-down', container: 'postgres' },
-		parts: ({ postgres }) => ({ ...postgres }),
+		parts: ({ postgres }) => ({
+			...postgres,
+			...(postgres.server.known && { waitingForLocks: postgres.server.value.waitingForLocks }),
+		}),
 	},
 	{
 		area: 'executions',

@@ -367,7 +367,7 @@ const scenarios: readonly Scenario[] = [
 			replace<readonly LongTransaction[]>('postgres.longTransactions.value', [
 				{ pid: 815, user: 'n8n', application: 'n8n', state: 'idle in transaction', ageMs: 7_200_000 },
 			]),
-			server({ waitingForLocks: 40, connections: 97 }),
+			server({ waitingForLocks: known(40), connections: 97 }),
 		),
 		first: 'postgres-long-transaction:815',
 		severity: 'critical',
@@ -375,7 +375,7 @@ const scenarios: readonly Scenario[] = [
 	},
 	{
 		what: 'sessions wait for each other',
-		fault: server({ waitingForLocks: 6 }),
+		fault: server({ waitingForLocks: known(6) }),
 		first: 'postgres-lock-waits',
 		severity: 'warning',
 	},
