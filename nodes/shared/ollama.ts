@@ -87,6 +87,41 @@ export async function listModels(
 	}
 }
 
+export interface ServerState {
+	readonly version: string;
+	readonly installed: readonly InstalledModel[];
+	/** The models in memory, and when Ollama will put each away; `null` where it stays for ever. */
+	readonly loaded: ReadonlyArray<{
+		readonly name: string;
+		readonly sizeBytes: number;
+		readonly expiresAt: string | null;
+	}>;
+}
+
+/** What the server is, holds, and has in memory. Rejects with LocalAiError. */
+export async function describeServer(
+	server: OllamaServer & { readonly timeoutMs?: number },
+	signal?: AbortSignal,
+): Promise<ServerState> {
+	try {
+		const ollama = client(server, server.timeoutMs ?? 10_000, signal);
+		const [{ version }, { models }, installed] = await Promise.all([
+			ollama.version(),
+			ollama.ps(),
+			listModels(server, signal),
+		]);
+		const loaded = models.map(({ name, size, expires_at }) => {
+			const expiresAt = new Date(expires_at);
+			// A model that is kept for ever expires in some hundred years.
+			const forEver = Number.isNaN(expiresAt.getTime()) || expiresAt.getFullYear() > 2200;
+			return { name, sizeBytes: size, expiresAt: forEver ? null : expiresAt.toISOString() };
+		});
+		return { version, installed, loaded };
+	} catch (error) {
+		throw explain(error);
+	}
+}
+
 async function chatOnce(
 	server: OllamaServer,
 	request: StructuredRequest,
