@@ -1,6 +1,6 @@
 import { isAbsolute, normalize } from 'node:path';
 import { RE2JS } from 're2js';
-import { LineCounter, parseDocument, type Document } from 'yaml';
+import { LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { z } from 'zod';
 import { LocalAiError } from '../shared/errors';
 import { canonicalHash } from './task/canonical';
@@ -104,7 +104,7 @@ export function loadPolicy(text: string, variables: Readonly<Record<string, stri
 	const [broken] = document.errors;
 	if (broken) throw faulty(lines.linePos(broken.pos[0]), broken.message.split('\n')[0] ?? broken.code);
 
-	const parsed = fileSchema(variables).safeParse(document.toJS());
+	const parsed = fileSchema(variables).safeParse(plainValue(document, lines));
 	if (!parsed.success) {
 		const [issue] = parsed.error.issues;
 		throw faulty(lines.linePos(offsetOf(document, issue!.path)), `${nameOf(issue!.path)}${issue!.message}`);
@@ -307,6 +307,23 @@ function callersNamed(
 			...(user !== undefined && { user }),
 		};
 	});
+}
+
+/** The file's value with every alias put in. Throws for one that names nothing, or too much. */
+function plainValue(document: Document, lines: LineCounter): unknown {
+	try {
+		return document.toJS();
+	} catch (error) {
+		let at = 0;
+		visit(document, {
+			Alias(_, alias) {
+				if (alias.resolve(document) !== undefined) return undefined;
+				at = alias.range?.[0] ?? 0;
+				return visit.BREAK;
+			},
+		});
+		throw faulty(lines.linePos(at), error instanceof Error ? error.message : String(error));
+	}
 }
 
 function nameOf(path: readonly PropertyKey[]): string {
