@@ -51,8 +51,11 @@ const pollMs = 20;
 const parentMiB = 110;
 /** A process that has grown beyond this would leave too little for its next document. */
 const wornMiB = 230;
-/** V8 would collect its old space several times a second, from 35 MiB on. With more than 64 a process is soon worn. */
-const heap = ['--max-old-space-size=224', '--initial-old-space-size=64', '--max-semi-space-size=16'];
+/**
+ * V8 would collect its old space several times a second, from 35 MiB on. With more than 64 a process is soon worn.
+ * The reading process clears up after each document by itself, which needs `gc` to be there.
+ */
+const heap = ['--max-old-space-size=224', '--initial-old-space-size=64', '--max-semi-space-size=16', '--expose-gc'];
 const mebibyte = 1024 * 1024;
 /** Signals that a process raises itself, at the end of its heap or stack. Any other one was sent by somebody else. */
 const ownDeaths: ReadonlySet<NodeJS.Signals> = new Set(['SIGABRT', 'SIGTRAP', 'SIGILL', 'SIGSEGV', 'SIGBUS']);

@@ -36,7 +36,7 @@ async function answer({ bytes, password, maxPages, stopAt, stopAboveBytes }: Rea
 			pages = [];
 		};
 		const rest = await readPdfPages(bytes, options, onPage, whyStop);
-		send({ kind: 'done', pages, ...rest });
+		send({ kind: 'done', pages, ...rest }, tidy);
 	} catch (error) {
 		const { code, message, hint } =
 			error instanceof LocalAiError
@@ -44,10 +44,18 @@ async function answer({ bytes, password, maxPages, stopAt, stopAboveBytes }: Rea
 				: new LocalAiError('defect', `The reading process failed: ${String(error)}`, {
 						hint: 'Report this with the file.',
 					});
-		send({ kind: 'error', code, message, hint });
+		send({ kind: 'error', code, message, hint }, tidy);
 	}
 }
 
-function send(message: ReadAnswer): void {
-	process.send!(message);
+function send(message: ReadAnswer, once?: () => void): void {
+	process.send!(message, undefined, undefined, once);
+}
+
+/**
+ * Once the answer is out, what the document left behind is dead and collected in no time; the next one then seldom has
+ * to wait for that, half read, with all that it holds to be moved.
+ */
+function tidy(): void {
+	globalThis.gc!({ type: 'minor' });
 }
