@@ -5,6 +5,7 @@ import { PDFDocument } from 'pdf-lib';
 import { extract, LocalAiError, type Chat, type ExtractOptions } from '../../../nodes/OllamaExtract/extract';
 import { closeIdleReaders } from '../../../nodes/OllamaExtract/pdf/pdfPool';
 import { ollamaChat } from '../../../nodes/shared/ollama';
+import { failure } from '../../support/failure';
 import { startOllamaStandIn, type Behaviour, type OllamaStandIn } from '../../support/ollamaStandIn';
 
 afterAll(closeIdleReaders);
@@ -109,15 +110,6 @@ test('a text becomes data through the model, each value with its offset and quot
 
 const withModel = (chat: Chat, more: Partial<Omit<ExtractOptions, 'schema'>> = {}) =>
 	({ schema: 'devis', engine: 'model-only', chat, ...more }) as const;
-
-async function failure(work: Promise<unknown>): Promise<LocalAiError> {
-	const error: unknown = await work.then(
-		() => null,
-		(reason: unknown) => reason,
-	);
-	if (!(error instanceof LocalAiError)) throw new Error(`expected a LocalAiError, got ${String(error)}`);
-	return error;
-}
 
 describe('what is not on the page', () => {
 	const invented = { ...answer, sellerSiret: '99999999900099', gross: '1 311,01 €' };

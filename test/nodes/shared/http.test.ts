@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { LocalAiError } from '../../../nodes/shared/errors';
 import { excerpt, fetchWithin, statusError } from '../../../nodes/shared/http';
+import { failure } from '../../support/failure';
 
 let server: Server | undefined;
 afterEach(() => {
@@ -16,15 +16,6 @@ async function serving(listener: RequestListener): Promise<string> {
 }
 
 const limits = { service: 'Whisper', startHint: 'Start it.', timeoutMs: 5_000, maxReplyBytes: 1_000 };
-
-async function failure(work: Promise<unknown>): Promise<LocalAiError> {
-	const error: unknown = await work.then(
-		() => null,
-		(reason: unknown) => reason,
-	);
-	if (!(error instanceof LocalAiError)) throw new Error(`expected a LocalAiError, got ${String(error)}`);
-	return error;
-}
 
 test('method, headers and body arrive, status, headers and body come back', async () => {
 	const url = await serving((request, response) => {

@@ -1,5 +1,5 @@
-import { LocalAiError } from '../../../nodes/shared/errors';
 import { listModels, ollamaChat } from '../../../nodes/shared/ollama';
+import { failure } from '../../support/failure';
 import { startOllamaStandIn, type Behaviour, type OllamaStandIn } from '../../support/ollamaStandIn';
 
 let server: OllamaStandIn;
@@ -17,15 +17,6 @@ const request = {
 };
 const chat = (options: Partial<Parameters<typeof ollamaChat>[0]> = {}) =>
 	ollamaChat({ baseUrl: server.baseUrl, retryDelayMs: 1, ...options });
-
-async function failure(work: Promise<unknown>): Promise<LocalAiError> {
-	const error: unknown = await work.then(
-		() => null,
-		(reason: unknown) => reason,
-	);
-	if (!(error instanceof LocalAiError)) throw new Error(`expected a LocalAiError, got ${String(error)}`);
-	return error;
-}
 
 test('a chat asks for the schema at temperature 0 within its limits, and counts what the server counts', async () => {
 	server.script({ kind: 'answer', content: { number: 'D-7' } });
