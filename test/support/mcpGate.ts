@@ -148,7 +148,7 @@ export async function openGate(url: string, data: string, text = policyText(data
 	const made = (own: Gate): TestGate => ({
 		...own,
 		server,
-		database,
+		database: own.database as Pool,
 		with: (changes) => made({ ...own, ...changes }),
 		token: async (task, claims = {}) => {
 			const asked = { arguments: {}, ...task } as Task;
