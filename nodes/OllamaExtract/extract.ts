@@ -7,6 +7,7 @@ import { readEInvoice, type EInvoice } from './einvoice';
 import { readDate, readNumber } from './page/numbers';
 import { readFields, type PageReading } from './page/page';
 import { messagesFor, messagesForImage, piecesOf } from './model/prompt';
+import { valueAt } from './document/leaf';
 import { remarksOn, withoutUnread } from './document/remarks';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
 import { parseCall } from './options';
@@ -168,7 +169,7 @@ function fillFromXml(draft: Draft, { data, elements, figures, attachment }: EInv
 		return { value, origin: 'xml', place: proof?.ok === true ? proof.place : { attachment, element, quote } };
 	};
 	for (const { path, kind } of headerFields) {
-		const value = headerValue(data, path);
+		const value = valueAt(data, path);
 		if (value !== null) draft.settle(path, entry(path, value, proveHeader(index, path, value, kind)));
 	}
 	const used = new UsedPlaces();
@@ -425,11 +426,6 @@ function isRequired(path: HeaderPath, schema: 'devis' | 'invoice'): boolean {
 	return headerFields.some((field) => field.path === path && field.requiredIn.includes(schema));
 }
 
-function headerValue(data: CommercialDocument, path: HeaderPath): string | null {
-	const value = path.split('.').reduce<unknown>((node, name) => (isRecord(node) ? node[name] : undefined), data);
-	return typeof value === 'string' ? value : null;
-}
-
 function present(line: DocumentLine): Partial<Record<keyof DocumentLine, string>> {
 	return Object.fromEntries(Object.entries(line).filter(([, value]) => value !== null));
 }
@@ -585,8 +581,4 @@ function gaps(draft: Draft, schema: 'devis' | 'invoice', reasons: readonly Reaso
 			),
 	);
 	return [...missing, ...holes];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

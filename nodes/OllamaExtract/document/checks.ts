@@ -3,6 +3,7 @@ import type { Found } from '../page/found';
 import type { PageReading } from '../page/page';
 import type { Check, CommercialDocument, DocumentLine, HeaderPath } from '../result';
 import type { LineFigures } from '../page/table';
+import { valueAt } from './leaf';
 
 /** What a check needs beside the data: figures that the two built-in schemas do not hold. Decimal strings, signed. */
 export interface Figures {
@@ -51,8 +52,9 @@ export function compareWithXml(xmlData: CommercialDocument, page: PageReading): 
 	const net = page.header['totals.net'] ?? page.header['totals.gross'];
 	const xmlNet = page.header['totals.net'] === undefined ? xmlData.totals.gross : xmlData.totals.net;
 	const signs: Signs = net !== undefined && xmlNet !== null && opposite(net.value, xmlNet) ? 'opposite' : 'same';
-	const checks = headerValues(xmlData).flatMap(([path, xml, compare]) =>
-		compareValues(path, xml, page.header[path], compare, signs),
+	const paths = Object.keys(headerValues) as HeaderPath[];
+	const checks = paths.flatMap((path) =>
+		compareValues(path, valueAt(xmlData, path), page.header[path], headerValues[path], signs),
 	);
 	if (page.lines.length !== xmlData.lines.length) return checks;
 	const lines = xmlData.lines.flatMap((line, index) => {
@@ -323,22 +325,21 @@ const lineValues = [
 	['total', sameAmount],
 ] as const satisfies ReadonlyArray<readonly [keyof DocumentLine, Compare]>;
 
-function headerValues(data: CommercialDocument): ReadonlyArray<readonly [HeaderPath, string | null, Compare]> {
-	return [
-		['number', data.number, sameText],
-		['date', data.date, sameText],
-		['validUntil', data.validUntil, sameText],
-		['currency', data.currency, sameText],
-		['seller.name', data.seller.name, sameName],
-		['seller.vat', data.seller.vat, sameText],
-		['seller.siret', data.seller.siret, sameText],
-		['buyer.name', data.buyer.name, sameName],
-		['buyer.email', data.buyer.email, sameText],
-		['totals.net', data.totals.net, sameAmount],
-		['totals.tax', data.totals.tax, sameAmount],
-		['totals.gross', data.totals.gross, sameAmount],
-	];
-}
+/** How a value of the header is compared. */
+const headerValues: Readonly<Record<HeaderPath, Compare>> = {
+	number: sameText,
+	date: sameText,
+	validUntil: sameText,
+	currency: sameText,
+	'seller.name': sameName,
+	'seller.vat': sameText,
+	'seller.siret': sameText,
+	'buyer.name': sameName,
+	'buyer.email': sameText,
+	'totals.net': sameAmount,
+	'totals.tax': sameAmount,
+	'totals.gross': sameAmount,
+};
 
 function compareValues(
 	path: string,

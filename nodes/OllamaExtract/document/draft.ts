@@ -1,6 +1,7 @@
 import Big from 'big.js';
 import type { Figures } from './checks';
 import type { CommercialDocument, DocumentLine, Field, HeaderPath, Place } from '../result';
+import { setAt } from './leaf';
 import { endOf, type Validity } from './validity';
 import { emptyDocument, headerFields, lineFields } from '../model/schema';
 
@@ -124,11 +125,4 @@ export class Draft {
 		for (const [path, { origin }] of this.header) if (origin === 'derived') setAt(data, path, null);
 		return data;
 	}
-}
-
-function setAt(data: CommercialDocument, path: HeaderPath, value: string | null): void {
-	const [group, name] = path.split('.') as [string, string | undefined];
-	const record = data as unknown as Record<string, unknown>;
-	if (name === undefined) record[group] = value;
-	else (record[group] as Record<string, string | null>)[name] = value;
 }
