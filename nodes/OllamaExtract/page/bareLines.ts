@@ -1,5 +1,5 @@
 import Big from 'big.js';
-import { foundCell, foundIn, numbersIn, type Conventions, type Found } from './found';
+import { foundCell, foundIn, numbersIn, partOf, type Conventions, type Found } from './found';
 import { folded, labelAt } from './labels';
 import type { Cell, Row } from '../rows/layout';
 import { isOptional, type TableLine } from './table';
@@ -27,18 +27,8 @@ function withoutLeader(row: Row): Row {
 	const [whole, text = '', leader = ''] = /^(.*\p{L}.*?)(\s*(?:[._…] ?){4,}\s*)(?=\S)/u.exec(cell?.text ?? '') ?? [];
 	if (cell === undefined || more.length > 0 || whole === undefined) return row;
 	const from = text.length + leader.length;
-	const part = (start: number, end: number): Cell => {
-		const words = cell.words.filter((word) => word.start >= start && word.start < end);
-		const boxes = words.flatMap(({ place }) => ('box' in place ? [place.box] : []));
-		return {
-			text: cell.text.slice(start, end),
-			left: Math.min(cell.right, ...boxes.map(([left]) => left)),
-			right: Math.max(cell.left, ...boxes.map(([, , right]) => right)),
-			words: words.map((word) => ({ ...word, start: word.start - start })),
-		};
-	};
-	const parts = [part(0, text.length), part(from, cell.text.length)];
-	return parts.every(({ words }) => words.length > 0) ? { ...row, cells: parts } : row;
+	const [name, amount] = [partOf(cell, 0, text.length), partOf(cell, from, cell.text.length)];
+	return name === null || amount === null ? row : { ...row, cells: [name, amount] };
 }
 
 /**

@@ -84,6 +84,33 @@ function isMonospaced({ cells }: Row): boolean {
 	);
 }
 
+/** A part of a cell as a cell of its own, from one character to before another. Null where no word begins in it. */
+export function partOf(cell: Cell, from: number, to: number): Cell | null {
+	const words = cell.words.filter(({ start }) => start >= from && start < to);
+	const boxes = words.flatMap(({ place }) => ('box' in place ? [place.box] : []));
+	if (words.length === 0) return null;
+	return {
+		text: cell.text.slice(from, to).trimEnd(),
+		left: boxes.length === 0 ? cell.left + from : Math.min(...boxes.map(([left]) => left)),
+		right: boxes.length === 0 ? cell.left + to : Math.max(...boxes.map(([, , right]) => right)),
+		words: words.map((word) => ({ ...word, start: word.start - from })),
+	};
+}
+
+/** The lines of text of a cell, from top to bottom; the cell itself where it has one or stands in a plain text. */
+export function linesOf(cell: Cell): Cell[] {
+	const starts: number[] = [];
+	let middle = -Infinity;
+	for (const { start, place } of cell.words) {
+		if (!('box' in place)) return [cell];
+		const [, top, , bottom] = place.box;
+		const own = (top + bottom) / 2;
+		if (Math.abs(own - middle) > (bottom - top) / 2) starts.push(start);
+		middle = own;
+	}
+	return starts.flatMap((start, index) => partOf(cell, start, starts[index + 1] ?? cell.text.length) ?? []);
+}
+
 /** Two cells as one that reads on from the first to the second, a blank between them. */
 export function joinedCells(a: Cell, b: Cell): Cell {
 	const shift = a.text.length + 1;

@@ -24,7 +24,12 @@ export interface Slice {
 export function sitesIn(rows: readonly Row[]): Site[] {
 	return rows.flatMap((row, rowIndex) =>
 		row.cells.flatMap((cell, cellIndex): Site[] => {
-			const starts = [0, ...[...cell.text.matchAll(divider)].map(({ index, 0: { length } }) => index + length)];
+			const subject = /^(?:objet|concerne|betreff|subject|re)\s*:\s*/i.exec(cell.text)?.[0].length;
+			const starts = [
+				0,
+				...(subject === undefined ? [] : [subject]),
+				...[...cell.text.matchAll(divider)].map(({ index, 0: { length } }) => index + length),
+			];
 			const found = starts.flatMap((start) => {
 				const labelled = labelAt(cell.text.slice(start));
 				if (labelled === null) return [];

@@ -357,7 +357,7 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	],
 	[
 		'unitPrice',
-		/\bp\.? ?u\b|prix ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzel(preis|pr)?\b|\btjm\b|(taux|prix) journalier|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/,
+		/\bp\.? ?u\b|\bp(ri)?x\.? ?\/? ?(unit|u\b|de l'unite)|\bunit[a-z]* (price|cost|rate)|einzel(preis|pr)?\b|\btjm\b|(taux|prix) journalier|nettopreis|e-?preis|stuckpreis|preis ?\/ ?einheit|\bep\b|tarif|valeur unit|cout unit/,
 	],
 	['unitPrice', /^(hourly rate|rate|taux horaire|cout|cost|kosten|(stunden)?satz)( ht)?$/],
 	[
@@ -367,7 +367,7 @@ const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	],
 	[
 		'total',
-		/\b(totale?|montants?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|g-?preis|gp|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/,
+		/\b(totale?|montants?|mo?nt\.?|mt\.?|gesamt(preis|betrag|summe)?|nettobetrag|betrag|entgelt|positions-? ?betrag|summe|g-?preis|gp|line total|net amou?n?t|amount|ext(ended)? price|prix total|total price|price excl|netto)\b|excl\.? price/,
 	],
 	['price', /^(prix|price|preis|prix net|net price|valeur)( (de vente|ht|h\.t\.?|net|eur|€))*$|^(price|prix|preis)\b/],
 	[

@@ -4,6 +4,7 @@ import {
 	conventionsOf,
 	foundCell,
 	foundIn,
+	linesOf,
 	numbersIn,
 	rejoined,
 	type Ambiguous,
@@ -12,7 +13,7 @@ import {
 } from './found';
 import { sitesIn, slicesAfter, type Site } from './labelled';
 import { readLabelledLines } from './labelledLines';
-import { isDocumentTitle, kindOfTitle, labelAt, type Label } from './labels';
+import { isBareLabel, isDocumentTitle, kindOfTitle, labelAt, type Label } from './labels';
 import type { Cell, Row } from '../rows/layout';
 import { datesIn, readCurrency, readDate, type DateOrder } from './numbers';
 import { isFrenchCompanyNumber, isFrenchVatNumber, readParties } from './parties';
@@ -43,7 +44,7 @@ export interface PageReading {
 
 /** Reads the fields of a devis or an invoice from its rows. What it is not sure of stays absent. */
 export function readFields(printed: readonly Row[], kind: DocumentKind): PageReading {
-	const rows = printed.flatMap(withoutProse).map(rejoined);
+	const rows = printed.flatMap(withoutProse).flatMap(unstacked).map(rejoined);
 	const conventions = conventionsOf(rows);
 	const tables = readTables(rows, conventions);
 	const form = tables.lines.length > 0 ? { lines: [], used: new Set<Cell>() } : readLabelledLines(rows, conventions);
@@ -470,6 +471,29 @@ function isWithin(inner: Found['place'], outer: Found['place']): boolean {
 	}
 	if (!('offset' in inner && 'offset' in outer)) return false;
 	return inner.offset >= outer.offset && inner.offset < outer.offset + outer.quote.length;
+}
+
+/**
+ * The lines of a row whose labels stand one under the other in one cell, each a row: `Total TVA` and `Total TTC` beside
+ * `46,16` and `449,36` are no row of a table.
+ */
+function unstacked(row: Row): Row[] {
+	const stacks = row.cells.map(linesOf);
+	const isLabels = (lines: readonly Cell[]) =>
+		lines.length > 1 && lines.every(({ text }) => isBareLabel(text.replace(/\d+(?:[.,]\d+)? ?%/, '')));
+	if (!stacks.some(isLabels)) return [row];
+	const rows: Row[] = [];
+	const placed = stacks.flat().flatMap((cell) => {
+		const boxes = cell.words.flatMap(({ place }) => ('box' in place ? [place.box] : []));
+		return [{ cell, top: Math.min(...boxes.map(([, top]) => top)), bottom: Math.max(...boxes.map((box) => box[3])) }];
+	});
+	for (const { cell, top, bottom } of placed.toSorted((a, b) => a.top - b.top)) {
+		const last = rows.at(-1);
+		const beside = last !== undefined && Math.abs(top - last.top) < (bottom - top) / 2;
+		if (last === undefined || !beside) rows.push({ ...row, top, bottom, cells: [cell] });
+		else rows[rows.length - 1] = { ...last, cells: [...last.cells, cell].toSorted((a, b) => a.left - b.left) };
+	}
+	return rows;
 }
 
 function withoutProse(row: Row): Row[] {

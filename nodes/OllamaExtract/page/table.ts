@@ -6,6 +6,7 @@ import {
 	joinedCells,
 	letterWidth,
 	numbersIn,
+	partOf,
 	type Conventions,
 	type Found,
 	type Printed,
@@ -78,7 +79,9 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 			use(staggered.of.flatMap(({ cells }) => cells));
 			index += staggered.of.length - 1;
 		}
-		const head = headOf(row);
+		const apart = separated(row, rows.slice(index + 1, index + 4));
+		const head = headOf(apart);
+		if (head !== null && apart !== row) use(row.cells);
 		if (head !== null) {
 			table = isOfText(row)
 				? { ...head, unaligned: isUnaligned(rows.slice(index + 1, index + farthestLine), head) }
@@ -377,6 +380,51 @@ function headOf(row: Row): Head | null {
 	const priced = has('total', 'totalWithTax', 'unitPrice', 'price');
 	if (!priced || (!has('description') && !(has('quantity') && has('unitPrice', 'price')))) return null;
 	return { kind: 'lines', cells: row.cells, columns: [...settled(columns), ...unknown], unaligned: false };
+}
+
+/**
+ * The head of a table with each column in a cell of its own: heads that nearly touch are one cell, under which the rows
+ * have several. The words are parted so that each part heads a column, as near as can be to the cells below.
+ */
+function separated(row: Row, below: readonly Row[]): Row {
+	if (row.cells.length > 8 || row.cells.some(({ text }) => printsAmount.test(text))) return row;
+	if (row.cells.every(({ text }) => columnOf(text) === null)) return row;
+	const cells = row.cells.flatMap((cell) => {
+		const under = below
+			.filter(({ page, cells: { length } }) => page === row.page && length > row.cells.length)
+			.map((one) => one.cells.filter((other) => overlaps(cell, other)))
+			.toSorted((a, b) => b.length - a.length)[0];
+		return under === undefined || under.length < 2 ? [cell] : (partedOver(cell, under) ?? [cell]);
+	});
+	return cells.length === row.cells.length ? row : { ...row, cells };
+}
+
+const mostWordsOfHeads = 14;
+
+function partedOver(cell: Cell, under: readonly Cell[]): Cell[] | null {
+	const starts = cell.words.map(({ start }) => start);
+	if (
+		starts.length < under.length ||
+		starts.length > mostWordsOfHeads ||
+		isOfText({ page: 1, top: 0, bottom: 0, cells: [cell] })
+	)
+		return null;
+	const middle = ({ left, right }: Cell) => (left + right) / 2;
+	let best: { cells: Cell[]; distance: number } | null = null;
+	const extend = (cells: Cell[], from: number, distance: number): void => {
+		const target = under[cells.length];
+		if (target === undefined) {
+			if (from === starts.length && (best === null || distance < best.distance)) best = { cells, distance };
+			return;
+		}
+		for (let to = from + 1; to <= starts.length - (under.length - cells.length - 1); to += 1) {
+			const part = partOf(cell, starts[from]!, starts[to] ?? cell.text.length);
+			if (part === null || columnOf(part.text) === null) continue;
+			extend([...cells, part], to, distance + Math.abs(middle(part) - middle(target)));
+		}
+	};
+	extend([], 0, 0);
+	return (best as { cells: Cell[] } | null)?.cells ?? null;
 }
 
 const printsAmount = /\d[\d .,]*(?:€|[.,]\d{2}\b)/;

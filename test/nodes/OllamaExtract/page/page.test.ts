@@ -1,6 +1,6 @@
 import Big from 'big.js';
 import { checkDocument, figuresOf } from '../../../../nodes/OllamaExtract/document/checks';
-import { rowsOf, type Row } from '../../../../nodes/OllamaExtract/rows/layout';
+import { rowsOf, type Cell, type Row, type Word } from '../../../../nodes/OllamaExtract/rows/layout';
 import { readFields, type DocumentKind, type PageReading } from '../../../../nodes/OllamaExtract/page/page';
 import { isFrenchCompanyNumber, isFrenchVatNumber } from '../../../../nodes/OllamaExtract/page/parties';
 import { readPdf } from '../../../../nodes/OllamaExtract/pdf/pdf';
@@ -554,4 +554,76 @@ describe('lines of a plain text', () => {
 			'lines.2.total',
 		]);
 	});
+});
+
+describe('rows that were drawn too close together', () => {
+	/** A cell of words at their places: text, left, right, top. */
+	const cell = (...words: ReadonlyArray<readonly [text: string, left: number, right: number, top: number]>): Cell => {
+		let start = 0;
+		return {
+			text: words.map(([text]) => text).join(' '),
+			left: Math.min(...words.map(([, left]) => left)),
+			right: Math.max(...words.map(([, , right]) => right)),
+			words: words.map(([text, left, right, top]) => {
+				const word: Word = { text, start, place: { page: 1, box: [left, top, right, top + 10], quote: text } };
+				start += text.length + 1;
+				return word;
+			}),
+		};
+	};
+	const row = (top: number, bottom: number, ...cells: readonly Cell[]): Row => ({ page: 1, top, bottom, cells });
+
+	test('labels one under the other are no row of a table', () => {
+		const { header } = readFields(
+			[
+				row(100, 110, cell(['TOTAL', 350, 380, 100], ['HT', 383, 400, 100]), cell(['403,20', 540, 570, 100])),
+				row(
+					112,
+					136,
+					cell(['TOTAL', 350, 380, 112], ['TVA', 383, 405, 112], ['TOTAL', 350, 380, 126], ['TTC', 383, 405, 126]),
+					cell(['46,16', 545, 570, 112], ['449,36', 540, 570, 126]),
+				),
+			],
+			'devis',
+		);
+		expect([header['totals.tax']?.value, header['totals.gross']?.value]).toEqual(['46.16', '449.36']);
+		expect(header['totals.gross']?.place).toMatchObject({ box: [540, 126, 570, 136] });
+	});
+
+	test('heads that nearly touch are parted over the columns below', () => {
+		const { lines } = readFields(
+			[
+				row(
+					100,
+					110,
+					cell(['Désignation', 40, 100, 100]),
+					cell(
+						['Quantité', 300, 340, 100],
+						['P.U.', 345, 365, 100],
+						['HT', 368, 380, 100],
+						['Montant', 385, 420, 100],
+						['HT', 423, 435, 100],
+					),
+				),
+				row(
+					115,
+					125,
+					cell(['Crépi', 40, 70, 115]),
+					cell(['12,50', 310, 335, 115]),
+					cell(['42,00', 350, 375, 115]),
+					cell(['525,00', 400, 432, 115]),
+				),
+			],
+			'devis',
+		);
+		expect(dataLine(lines[0])).toEqual(['Crépi', '12.50', null, '42.00', null, '525.00']);
+	});
+});
+
+test('a number behind the subject, and heads in short', () => {
+	expect(found('Objet : devis n° 2026.14 — extension d’une maison', 'number')).toBe('2026.14');
+	const { lines } = read(
+		'Désignation     Qté     Px unit. net HT     Mnt HT\nPalette         60      11,50               690,00',
+	);
+	expect(dataLine(lines[0])).toEqual(['Palette', '60', null, '11.50', null, '690.00']);
 });
