@@ -23,6 +23,10 @@ export const families = [
 	'facture-discounts',
 	'rechnung',
 	'invoice',
+	'letter',
+	'two-levels',
+	'section-sums',
+	'eco-and-tax-table',
 ] as const;
 export type Family = (typeof families)[number];
 
@@ -409,11 +413,7 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 			truth: { ...truth, validUntil: null, totals: { net, tax: null, gross: net } },
 			draw(sheet) {
 				sheet.text(40, 40, facts.seller.name, { size: 14, bold: true });
-				column(sheet, 40, 62, [
-					...facts.seller.address,
-					`Tél. ${facts.seller.phone}`,
-					`SIRET ${facts.seller.siret}`,
-				]);
+				column(sheet, 40, 62, [...facts.seller.address, `Tél. ${facts.seller.phone}`, `SIRET ${facts.seller.siret}`]);
 				column(sheet, 340, 130, [facts.buyer.name, ...facts.buyer.address]);
 				sheet.text(40, 200, `Devis n° ${facts.number} du ${slashed(facts.date)}`, { size: 13, bold: true });
 				lines.forEach((line, index) => {
@@ -498,13 +498,9 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 					const cell = sheet.wrapped(`${line.name} ${line.detail}`, 170);
 					cell.forEach((text, index) => sheet.text(40, y + index * 12, text));
 					const middle = y + ((cell.length - 1) * 12) / 2;
-					[
-						french(line.quantity),
-						line.unit,
-						euros(line.price),
-						`${french(line.rate)} %`,
-						euros(line.total),
-					].forEach((value, index) => sheet.text(centres[index + 1]!, middle, value, { centre: true }));
+					[french(line.quantity), line.unit, euros(line.price), `${french(line.rate)} %`, euros(line.total)].forEach(
+						(value, index) => sheet.text(centres[index + 1]!, middle, value, { centre: true }),
+					);
 					y += cell.length * 12 + 14;
 				}
 				totalsAt(sheet, y + 10, [
@@ -612,11 +608,7 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 			language: 'fr',
 			truth: truthOf({ ...facts, lines: [...facts.lines, option] }, { email: false }),
 			draw(sheet) {
-				column(sheet, 40, 40, [
-					facts.seller.name,
-					...facts.seller.address,
-					`SIRET : ${spaced(facts.seller.siret)}`,
-				]);
+				column(sheet, 40, 40, [facts.seller.name, ...facts.seller.address, `SIRET : ${spaced(facts.seller.siret)}`]);
 				column(sheet, 340, 90, ["Maître d'ouvrage :", facts.buyer.name, ...facts.buyer.address]);
 				sheet.text(40, 160, `DEVIS N° ${facts.number}`, { bold: true, size: 14 });
 				sheet.text(40, 180, `Date du devis : ${slashed(facts.date)}`);
@@ -746,14 +738,7 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 				column(sheet, 340, 110, [facts.buyer.name, ...facts.buyer.address]);
 				sheet.text(40, 190, `Facture n° ${facts.number} du ${slashed(facts.date)}`, { bold: true, size: 13 });
 				sheet.text(40, 208, `À régler avant le ${slashed(facts.until)}`);
-				const end = table(sheet, 240, lines, french, [
-					'Article',
-					'Qté',
-					'Unité',
-					'Prix unitaire',
-					'TVA',
-					'Montant',
-				]);
+				const end = table(sheet, 240, lines, french, ['Article', 'Qté', 'Unité', 'Prix unitaire', 'TVA', 'Montant']);
 				totalsAt(sheet, end + 10, [
 					['Sous-total', euros(before.toFixed(2))],
 					['Remise 5 %', `-${euros(discount.toFixed(2))}`],
@@ -791,9 +776,7 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 				]);
 				totalsAt(sheet, end + 14, [
 					['Nettobetrag', `${german(facts.net)} €`],
-					...taxesOf(facts.lines).map(
-						({ rate, amount }) => [`zzgl. MwSt. ${rate} %`, `${german(amount)} €`] as const,
-					),
+					...taxesOf(facts.lines).map(({ rate, amount }) => [`zzgl. MwSt. ${rate} %`, `${german(amount)} €`] as const),
 					...(taxesOf(facts.lines).length > 1 ? [['Summe Umsatzsteuer', `${german(facts.tax)} €`] as const] : []),
 					['Rechnungsbetrag', `${german(facts.gross)} €`],
 				]);
@@ -820,8 +803,7 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 			'November',
 			'December',
 		];
-		const long = (iso: string) =>
-			`${Number(iso.slice(8))} ${months[Number(iso.slice(5, 7)) - 1]} ${iso.slice(0, 4)}`;
+		const long = (iso: string) => `${Number(iso.slice(8))} ${months[Number(iso.slice(5, 7)) - 1]} ${iso.slice(0, 4)}`;
 		return {
 			kind: 'invoice',
 			language: 'en',
@@ -854,6 +836,164 @@ const layouts: Readonly<Record<Family, (facts: Facts, chance: Chance) => Drawn>>
 					['VAT 20%', `£${english(facts.tax)}`],
 					['Total', `£${english(facts.gross)}`],
 				]);
+			},
+		};
+	},
+
+	/** A letter without a single heading: the sender in large letters, the recipient by how he is addressed. */
+	letter(facts) {
+		const buyer = { ...facts.buyer, name: `Mme ${facts.buyer.name.replace(/^(?:Mme|M\.|SCI|M\. et Mme) /, '')}` };
+		const letter = { ...facts, buyer };
+		return {
+			kind: 'devis',
+			language: 'fr',
+			truth: {
+				...truthOf(letter, { units: false, rates: false }),
+				validUntil: null,
+				seller: { name: facts.seller.name, vat: null, siret: null },
+			},
+			draw(sheet) {
+				sheet.text(40, 40, facts.seller.name, { size: 16, bold: true });
+				sheet.text(40, 80, `${facts.buyer.address[1]!.slice(6)}, ${inWords(facts.date)}`);
+				sheet.text(40, 105, `DEVIS : ${facts.number}`);
+				column(sheet, 40, 130, [buyer.name, buyer.email, ...buyer.address]);
+				const end = plainTable(sheet, 215, facts.lines, ['Libellé', 'Qté', 'P.U.', 'Total']);
+				sheet.text(
+					40,
+					end + 16,
+					`Total HT ${euros(facts.net)}  -  TVA ${euros(facts.tax)}  -  Total TTC ${euros(facts.gross)}`,
+				);
+			},
+		};
+	},
+
+	/** No table: a name, below it what its price is made of, the product at the right between the two. */
+	'two-levels'(facts) {
+		return {
+			kind: 'devis',
+			language: 'fr',
+			truth: truthOf(facts),
+			draw(sheet) {
+				sheet.text(40, 36, `DEVIS n° ${facts.number}`, { size: 14, bold: true });
+				sheet.text(550, 36, `Émis le ${slashed(facts.date)}`, { right: true });
+				sheet.text(550, 50, `Valable jusqu'au ${slashed(facts.until)}`, { right: true });
+				column(sheet, 40, 85, ['De', facts.seller.name, ...facts.seller.address, `SIRET ${facts.seller.siret}`]);
+				column(sheet, 320, 85, ['Pour', facts.buyer.name, ...facts.buyer.address, facts.buyer.email]);
+				facts.lines.forEach(({ name, quantity, unit, price, rate, total }, index) => {
+					const y = 175 + index * 34;
+					sheet.text(40, y, name, { bold: true });
+					sheet.text(40, y + 12, `${french(quantity)} ${unit} × ${euros(price)} · TVA ${french(rate)} %`, { size: 9 });
+					sheet.text(550, y + 6, euros(total), { right: true });
+				});
+				totalsAt(sheet, 190 + facts.lines.length * 34, [
+					['Total HT', euros(facts.net)],
+					['Total TVA', euros(facts.tax)],
+					['Total TTC', euros(facts.gross)],
+				]);
+			},
+		};
+	},
+
+	/** Numbered sections, the sum of each beside its title; number and date in boxes; a number behind the subject. */
+	'section-sums'(facts) {
+		const half = Math.ceil(facts.lines.length / 2);
+		const sections = [facts.lines.slice(0, half), facts.lines.slice(half)];
+		return {
+			kind: 'devis',
+			language: 'fr',
+			truth: truthOf(facts, { units: false, email: false }),
+			draw(sheet) {
+				column(sheet, 40, 40, [facts.seller.name, ...facts.seller.address, `SIRET : ${spaced(facts.seller.siret)}`]);
+				column(sheet, 330, 90, ['Client', facts.buyer.name, ...facts.buyer.address]);
+				sheet.text(40, 160, `Objet : devis n° ${facts.number} — travaux de rénovation`, { bold: true });
+				['Code client', 'Date', 'Validité'].forEach((caption, index) =>
+					sheet.text(90 + index * 160, 185, caption, { size: 9, centre: true, bold: true }),
+				);
+				['CL00412', slashed(facts.date), slashed(facts.until)].forEach((value, index) =>
+					sheet.text(40 + index * 160, 198, value),
+				);
+				const rights = { quantity: 330, price: 410, rate: 470, total: 550 };
+				sheet.text(40, 230, 'N°', { size: 9, bold: true });
+				sheet.text(75, 230, 'Désignation', { size: 9, bold: true });
+				(['quantity', 'price', 'rate', 'total'] as const).forEach((key, index) =>
+					sheet.text(rights[key], 230, ['Qté', 'Prix unit. HT', 'TVA', 'Total HT'][index]!, {
+						size: 9,
+						bold: true,
+						right: true,
+					}),
+				);
+				let y = 252;
+				sections.forEach((lines, index) => {
+					const sum = lines.reduce((sofar, { total }) => sofar.plus(total), new Big(0)).toFixed(2);
+					sheet.text(40, y, `${index + 1}`, { bold: true });
+					sheet.text(75, y, index === 0 ? 'Préparation du chantier' : 'Mise en œuvre', { bold: true });
+					sheet.text(rights.total, y, french(sum), { bold: true, right: true });
+					lines.forEach((line, row) => {
+						y += 20;
+						sheet.text(40, y, `${index + 1}.${row + 1}`);
+						sheet.text(75, y, line.name);
+						(['quantity', 'price', 'rate', 'total'] as const).forEach((key) =>
+							sheet.text(rights[key], y, `${french(line[key])}${key === 'rate' ? ' %' : ''}`, { right: true }),
+						);
+					});
+					y += 24;
+				});
+				totalsAt(sheet, y + 10, [
+					['Total HT', euros(facts.net)],
+					['Total TVA', euros(facts.tax)],
+					['Total TTC', euros(facts.gross)],
+				]);
+			},
+		};
+	},
+
+	/** A charge for each piece in a column of its own; the taxes by rate in a table right above the totals. */
+	'eco-and-tax-table'(facts) {
+		const eco = '1.50';
+		const lines = facts.lines.map((line) => ({
+			...line,
+			total: new Big(line.price).plus(eco).times(line.quantity).round(2).toFixed(2),
+		}));
+		const whole = { ...facts, lines, ...totalsOf(lines) };
+		return {
+			kind: 'devis',
+			language: 'fr',
+			truth: {
+				...truthOf(whole, { units: false, email: false }),
+				validUntil: null,
+				seller: { name: facts.seller.name, vat: null, siret: facts.seller.siret },
+			},
+			draw(sheet) {
+				column(sheet, 40, 40, [facts.seller.name, ...facts.seller.address, `SIRET ${facts.seller.siret}`]);
+				sheet.text(550, 40, 'DEVIS', { size: 14, bold: true, right: true });
+				sheet.text(550, 58, `n° ${facts.number}`, { right: true });
+				sheet.text(550, 71, `du ${inWords(facts.date)}`, { right: true });
+				column(sheet, 330, 110, ['Destinataire', facts.buyer.name, ...facts.buyer.address]);
+				const rights = [0, 300, 370, 430, 480, 550];
+				['Article', 'Qté', 'PU HT', 'Éco-part.', 'TVA', 'Montant HT'].forEach((head, index) =>
+					sheet.text(index === 0 ? 40 : rights[index]!, 190, head, { size: 9, bold: true, right: index > 0 }),
+				);
+				lines.forEach((line, row) => {
+					sheet.text(40, 210 + row * 18, line.name);
+					[line.quantity, line.price, eco, `${line.rate} %`, line.total].forEach((value, index) =>
+						sheet.text(rights[index + 1]!, 210 + row * 18, french(value), { right: true }),
+					);
+				});
+				const y = 225 + lines.length * 18;
+				['Taux', 'Base', 'Montant TVA'].forEach((head, index) =>
+					sheet.text(330 + index * 70, y, head, { size: 9, bold: true }),
+				);
+				const taxes = taxesOf(lines);
+				taxes.forEach(({ rate, base, amount }, row) =>
+					[`${french(rate)} %`, french(base), french(amount)].forEach((value, index) =>
+						sheet.text(330 + index * 70, y + 16 + row * 16, value),
+					),
+				);
+				[
+					`Total HT : ${euros(whole.net)}`,
+					`Total TVA : ${euros(whole.tax)}`,
+					`Total TTC : ${euros(whole.gross)}`,
+				].forEach((text, index) => sheet.text(550, y + 30 + taxes.length * 16 + index * 13, text, { right: true }));
 			},
 		};
 	},
