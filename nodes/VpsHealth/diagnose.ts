@@ -8,7 +8,7 @@ import { machineChecks } from './checks/machine';
 import { queueChecks } from './checks/queue';
 import { serviceChecks } from './checks/services';
 import { defaultThresholds, type Limit, type Thresholds } from './checks/thresholds';
-import { unread } from './checks/unread';
+import { undecidedServers, unread } from './checks/unread';
 import {
 	known,
 	unknown,
@@ -59,6 +59,8 @@ export interface Diagnosis {
 	/** The worst causes first, each followed by the findings that it explains. */
 	readonly findings: readonly Finding[];
 	readonly counts: Readonly<Record<Severity, number>>;
+	/** Codes that could not be judged: that they are not among the findings says nothing. */
+	readonly notJudged: readonly string[];
 }
 
 /**
@@ -111,7 +113,11 @@ export function diagnose(facts: MachineFacts, limits: Thresholds = defaultThresh
 		unknown: count('unknown'),
 		info: count('info'),
 	};
-	return { status: statusOf(counts), takenAt: facts.takenAt, findings, counts };
+	const notJudged = [
+		...checks.filter(({ canJudge }) => !canJudge(facts)).map(({ code }) => code),
+		...undecidedServers(facts),
+	];
+	return { status: statusOf(counts), takenAt: facts.takenAt, findings, counts, notJudged };
 }
 
 /** Facts of a machine whose source could not be read at all. */
@@ -156,7 +162,7 @@ async function factOf<T>(
 /** The reason as it may be shown: what another program threw could hold anything. */
 function whyNot(name: string, error: unknown): Unknown {
 	if (error instanceof LocalAiError)
-		return unknown(error.message, error.nothingAnswers ? 'nothing-answers' : undefined);
+		return unknown(error.message, error.nothingAnswers || error.code === 'overloaded' ? 'nothing-answers' : undefined);
 	return unknown(`Reading ${name} failed (${error instanceof Error ? error.name : typeof error}).`);
 }
 

@@ -46,6 +46,8 @@ export interface Situation {
 
 export interface Check {
 	readonly code: string;
+	/** Whether the fact that it judges is known: without it, no finding is no good news. */
+	readonly canJudge: (facts: MachineFacts) => boolean;
 	readonly judge: (situation: Situation) => readonly Finding[];
 }
 
@@ -57,6 +59,7 @@ export function check<T>(
 ): Check {
 	return {
 		code,
+		canJudge: (facts) => of(facts).known,
 		judge: (situation) => {
 			const fact = of(situation.facts);
 			if (!fact.known) return [];

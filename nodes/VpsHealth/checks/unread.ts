@@ -1,13 +1,32 @@
 import type { Fact, MachineFacts, Unknown } from '../facts';
 import { finding, quoted, seen, type Finding, type Words } from './check';
 
-/** What could not be read: a server that does not answer is a fault, anything else is something we do not know. */
+/**
+ * What could not be read: a server that does not answer is a fault, anything else is something we do not know. Whatever
+ * nobody set up is told in one finding.
+ */
 export function unread(facts: MachineFacts): Finding[] {
-	return areas.flatMap(({ area, name, server, parts }) => {
-		const all = parts(facts);
-		const silent = Object.values(all).find((fact) => !fact.known && fact.reason === 'nothing-answers');
-		if (server !== undefined && silent !== undefined && !silent.known) return [silentServer(name, server, silent)];
-		return notKnown(area, name, all);
+	const skipped = areas.filter(({ parts }) =>
+		Object.values(parts(facts)).every((fact) => !fact.known && fact.reason === 'not-set-up'),
+	);
+	const asked = areas.filter((area) => !skipped.includes(area));
+	return [
+		...asked.flatMap(({ area, name, server, parts }) => {
+			const all = parts(facts);
+			const silent = Object.values(all).find((fact) => !fact.known && fact.reason === 'nothing-answers');
+			if (server !== undefined && silent !== undefined && !silent.known) return [silentServer(name, server, silent)];
+			return notKnown(area, name, all);
+		}),
+		...(skipped.length > 0 ? [notLookedAt(skipped.map(({ name }) => name))] : []),
+	];
+}
+
+/** The codes of silent servers of which nothing at all is known, so not even whether they are silent. */
+export function undecidedServers(facts: MachineFacts): string[] {
+	return areas.flatMap(({ server, parts }) => {
+		const all = Object.values(parts(facts));
+		const decided = all.some((fact) => fact.known || fact.reason === 'nothing-answers');
+		return server === undefined || decided ? [] : [server.code];
 	});
 }
 
@@ -91,15 +110,13 @@ const areas: readonly Area[] = [
 
 /** One finding per area and reason, however many of its facts share that reason. */
 function notKnown(area: string, name: Words, all: Readonly<Record<string, Fact<unknown>>>): Finding[] {
-	const byReason = new Map<string, { parts: string[]; reason: Unknown['reason'] }>();
+	const byReason = new Map<string, string[]>();
 	for (const [part, fact] of Object.entries(all)) {
-		if (fact.known) continue;
-		const same = byReason.get(fact.why) ?? { parts: [], reason: fact.reason };
-		byReason.set(fact.why, { ...same, parts: [...same.parts, part] });
+		if (!fact.known) byReason.set(fact.why, [...(byReason.get(fact.why) ?? []), part]);
 	}
-	return [...byReason].map(([why, { parts, reason }]) => {
+	return [...byReason].map(([why, parts]) => {
 		const whole = parts.length === Object.keys(all).length;
-		return finding(reason === 'not-set-up' ? 'not-looked-at' : 'not-known', {
+		return finding('not-known', {
 			subject: whole ? area : `${area}:${parts[0]}`,
 			severity: 'unknown',
 			cause: whole
@@ -110,20 +127,28 @@ function notKnown(area: string, name: Words, all: Readonly<Record<string, Fact<u
 					},
 			evidence: [
 				...(whole ? [] : [seen('not known', 'inconnu', parts.slice(0, 6).join(', '), 'text')]),
-				seen('why', 'pourquoi', why, 'text'),
+				seen('reason:', 'raison :', why, 'text'),
 			],
-			nextStep:
-				reason === 'not-set-up'
-					? {
-							en: 'Name it in the node, or do without it on purpose.',
-							fr: 'L’indiquer dans le nœud, ou s’en passer sciemment.',
-						}
-					: {
-							en: 'Mend what the reason names, then look again.',
-							fr: 'Corriger ce que dit la raison, puis regarder à nouveau.',
-						},
+			nextStep: {
+				en: 'Mend what the reason names, then look again.',
+				fr: 'Corriger ce que dit la raison, puis regarder à nouveau.',
+			},
 			command: '',
 		});
+	});
+}
+
+function notLookedAt(names: readonly Words[]): Finding {
+	const list = (language: 'en' | 'fr') => names.map((name) => name[language]).join(', ');
+	return finding('not-looked-at', {
+		severity: 'unknown',
+		cause: { en: `Not looked at: ${list('en')}.`, fr: `Non regardé : ${list('fr')}.` },
+		evidence: [],
+		nextStep: {
+			en: 'Tell the node how to reach them, or do without on purpose.',
+			fr: 'Indiquer au nœud comment les atteindre, ou s’en passer sciemment.',
+		},
+		command: '',
 	});
 }
 
@@ -131,7 +156,7 @@ function silentServer(name: Words, { code, container }: Server, { why }: Unknown
 	return finding(code, {
 		severity: 'critical',
 		cause: { en: `No answer comes from ${name.en}.`, fr: `Aucune réponse de ${name.fr}.` },
-		evidence: [seen('why', 'pourquoi', why, 'text')],
+		evidence: [seen('reason:', 'raison :', why, 'text')],
 		nextStep: {
 			en: 'See whether it runs, and read its last words.',
 			fr: 'Voir s’il tourne, et lire ses derniers messages.',

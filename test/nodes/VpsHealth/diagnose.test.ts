@@ -666,6 +666,7 @@ test('a healthy machine has nothing to say', () => {
 		takenAt,
 		findings: [],
 		counts: { critical: 0, warning: 0, unknown: 0, info: 0 },
+		notJudged: [],
 	});
 });
 
@@ -790,7 +791,10 @@ test('a source that nobody set up, hangs, fails or throws makes its facts unknow
 	const unknownAreas = diagnosis.findings
 		.filter(({ severity }) => severity === 'unknown')
 		.map(({ subject }) => subject);
-	expect(unknownAreas).toEqual(['host', 'systemd', 'containers', 'postgres', 'executions', 'queue', 'backups']);
+	expect(unknownAreas).toEqual(['host', 'containers', 'postgres', null]);
+	expect(diagnosis.findings.at(-1)!.cause.en).toBe(
+		'Not looked at: the system services, the database of n8n, the queue, the backups.',
+	);
 	expect(JSON.stringify(diagnosis)).not.toContain('canary');
 });
 

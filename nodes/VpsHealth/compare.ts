@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { LocalAiError } from '../shared/errors';
+import type { Diagnosis, Finding, Severity, Words } from './diagnose';
+
+/** What was wrong at a look, to compare the next one with. Plain JSON. */
+export interface HealthState {
+	readonly takenAt: string;
+	readonly faults: Readonly<Record<string, Fault>>;
+}
+
+export interface Fault {
+	readonly code: string;
+	readonly severity: Severity;
+	readonly cause: Words;
+}
+
+export interface Changes {
+	/** New findings, and known ones that became more severe; the worst causes first. */
+	readonly worse: readonly Finding[];
+	/** Faults that are gone or became less severe, as they were. */
+	readonly better: readonly Fault[];
+	/** To keep for the next look. */
+	readonly state: HealthState;
+}
+
+/**
+ * What became worse or better since the last look; without one, everything found is new. A fault that cannot be judged
+ * now is kept as it was: it is not better because nobody can see it. Notes of severity `info` never count.
+ */
+export function compare(last: HealthState | null, diagnosis: Diagnosis): Changes {
+	const before = last?.faults ?? {};
+	const found = diagnosis.findings.filter(({ severity }) => severity !== 'info');
+	const now = new Map(found.map((one) => [one.id, one]));
+	const hidden = Object.entries(before).filter(([id, { code }]) => !now.has(id) && diagnosis.notJudged.includes(code));
+	const worse = found.filter(
+		({ id, severity }) => before[id] === undefined || rank[severity] > rank[before[id].severity],
+	);
+	const better = Object.entries(before)
+		.filter(([id, { code, severity }]) => {
+			const still = now.get(id);
+			return still === undefined ? !diagnosis.notJudged.includes(code) : rank[still.severity] < rank[severity];
+		})
+		.map(([, fault]) => fault);
+	const faults = Object.fromEntries([
+		...found.map(({ id, code, severity, cause }): [string, Fault] => [id, { code, severity, cause }]),
+		...hidden,
+	]);
+	return { worse, better, state: { takenAt: diagnosis.takenAt, faults } };
+}
+
+/** Reads a state that was kept as JSON; nothing kept is null. Throws LocalAiError `invalid-input` for anything else. */
+export function readState(kept: unknown): HealthState | null {
+	if (kept === undefined || kept === null || kept === '') return null;
+	const parsed = stateSchema.safeParse(typeof kept === 'string' ? jsonOf(kept) : kept);
+	if (parsed.success) return parsed.data;
+	throw new LocalAiError('invalid-input', 'The last state is not one that Diagnose gave.', {
+		hint: 'Hand over the field "state" of an earlier diagnosis, or nothing.',
+	});
+}
+
+const rank: Readonly<Record<Severity, number>> = { critical: 3, warning: 2, unknown: 1, info: 0 };
+
+const stateSchema = z.object({
+	takenAt: z.string(),
+	faults: z.record(
+		z.string(),
+		z.object({
+			code: z.string(),
+			severity: z.enum(['critical', 'warning', 'unknown', 'info']),
+			cause: z.object({ en: z.string(), fr: z.string() }),
+		}),
+	),
+}) satisfies z.ZodType<HealthState>;
+
+function jsonOf(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+}

@@ -1,0 +1,105 @@
+import fc from 'fast-check';
+import { compare, readState, type HealthState } from '../../../nodes/VpsHealth/compare';
+import { defaultThresholds, diagnose } from '../../../nodes/VpsHealth/diagnose';
+import { unknown, type MachineFacts } from '../../../nodes/VpsHealth/facts';
+import { asMessage, maxTextBytes } from '../../../nodes/VpsHealth/report';
+import { healthyMachine, takenAt, withFault } from '../../support/machineFacts';
+
+const look = (facts: MachineFacts) => diagnose(facts, defaultThresholds, new Date(takenAt));
+const evicting = (facts: MachineFacts) => withFault(facts, 'redis.value.evictionPolicy', () => 'allkeys-lru');
+const limited = (facts: MachineFacts) => withFault(facts, 'redis.value.maxMemoryBytes', () => 1e9);
+const unseen = (facts: MachineFacts) =>
+	withFault(facts, 'redis', () => unknown('Reading Redis did not end within 2500 ms.'));
+const silent = (facts: MachineFacts) => withFault(facts, 'redis', () => unknown('ECONNREFUSED', 'nothing-answers'));
+
+/** What is said at each of several looks, each compared with the one before. */
+function watch(...looks: MachineFacts[]) {
+	let last: HealthState | null = null;
+	return looks.map((facts) => {
+		const { worse, better, state } = compare(last, look(facts));
+		last = readState(JSON.stringify(state));
+		return { worse: worse.map(({ id }) => id), better: better.map(({ code }) => code) };
+	});
+}
+
+const quiet = { worse: [], better: [] };
+
+test('a fault is told once when it comes, and once when it goes', () => {
+	const well = healthyMachine();
+	expect(watch(well, evicting(well), evicting(well), well, well)).toEqual([
+		quiet,
+		{ worse: ['redis-evicts'], better: [] },
+		quiet,
+		{ worse: [], better: ['redis-evicts'] },
+		quiet,
+	]);
+});
+
+test('a fault that changes its severity is told again', () => {
+	const well = healthyMachine();
+	expect(watch(evicting(well), limited(evicting(well)), evicting(well))).toEqual([
+		{ worse: ['redis-evicts'], better: [] },
+		{ worse: ['redis-evicts'], better: [] },
+		{ worse: [], better: ['redis-evicts'] },
+	]);
+});
+
+test('a fault that nobody can see is not better, and is not told again when it is seen', () => {
+	const well = healthyMachine();
+	expect(watch(evicting(well), unseen(well), evicting(well), well)).toEqual([
+		{ worse: ['redis-evicts'], better: [] },
+		{ worse: ['not-known:redis'], better: [] },
+		{ worse: [], better: ['not-known'] },
+		{ worse: [], better: ['redis-evicts'] },
+	]);
+});
+
+test('a silent server that then cannot be asked is not back', () => {
+	const well = healthyMachine();
+	expect(watch(silent(well), unseen(well), well).map(({ better }) => better)).toEqual([
+		[],
+		[],
+		expect.arrayContaining(['redis-down', 'not-known']),
+	]);
+});
+
+test('notes make no message', () => {
+	const well = healthyMachine();
+	expect(
+		watch(
+			well,
+			withFault(well, 'host.rebootRequired.value', () => true),
+		),
+	).toEqual([quiet, quiet]);
+	expect(asMessage(compare(null, look(well)), null, 'fr')).toBeNull();
+});
+
+test('the message says what is worse with its next step, and what is better', () => {
+	const well = healthyMachine();
+	const { state } = compare(null, look(evicting(well)));
+	const now = compare(state, look(withFault(well, 'queue.value.paused', () => true)));
+	expect(asMessage(now, state, 'en')).toBe(
+		`Health of this machine (since Nov 22, 2026, 8:00 AM UTC)
+Worse:
+- [warning] Somebody paused the queue. (waiting jobs 0)
+  → Let it go on: the waiting jobs lie in a list of their own while it is paused.
+    ${now.worse[0]!.command}
+Better:
+- [warning] Redis may throw away queued jobs as soon as somebody gives it a memory limit.`,
+	);
+	expect(asMessage(now, state, 'fr')).toContain('Mieux :');
+	const many = { ...now, worse: Array.from({ length: 200 }, () => now.worse[0]!) };
+	expect(Buffer.byteLength(asMessage(many, state, 'fr')!)).toBeLessThanOrEqual(maxTextBytes);
+});
+
+test('a state that is none is refused, never taken for a first look', () => {
+	for (const nothing of [undefined, null, '']) expect(readState(nothing)).toBeNull();
+	fc.assert(
+		fc.property(
+			fc.jsonValue().filter((value) => value !== null && value !== ''),
+			(value) => {
+				expect(() => readState(value)).toThrow(expect.objectContaining({ code: 'invalid-input' }));
+			},
+		),
+	);
+});
