@@ -108,10 +108,21 @@ test('the programming entry runs from the installed package alone', () => {
 	);
 });
 
+test('the entry for tool calls judges by a policy, from the installed package alone', () => {
+	const { stdout, stderr, status } = node(`
+		const { decide, loadPolicy } = require('n8n-nodes-aurastack/mcp');
+		const policy = loadPolicy('servers: {}');
+		const task = { server: 's', tool: 't', arguments: {}, caller: { workflowId: 'w', nodeName: 'n' } };
+		console.log(JSON.stringify(decide(task, policy, Date.now()).code));
+	`);
+	expect({ stdout: stdout.trim(), stderr, status }).toEqual({ stdout: '"SERVER_NOT_ALLOWED"', stderr: '', status: 0 });
+});
+
 test('its types serve a strict TypeScript program', () => {
 	writeFileSync(
 		join(folder, 'consumer.mts'),
 		`import { extract, type Chat, type ExtractResult, type Verdict } from 'n8n-nodes-aurastack/extract';
+		import { callTool, createSessions, loadPolicy, type Gate, type Policy } from 'n8n-nodes-aurastack/mcp';
 		import manifest from 'n8n-nodes-aurastack/package.json' with { type: 'json' };
 		const chat: Chat = async ({ model, numCtx }, signal) => ({
 			text: model + numCtx + signal?.aborted, promptTokens: 1, replyTokens: 1, durationMs: 1,
@@ -120,6 +131,12 @@ test('its types serve a strict TypeScript program', () => {
 		export const number: string | null = result.data.number;
 		export const total: string | null | undefined = result.data.lines[0]?.total;
 		export const verdict: Verdict = result.verdict;
+		export const policy: Policy = loadPolicy('servers: {}');
+		export const call = async (gate: Gate): Promise<string | null> => {
+			const caller = { workflowId: 'w', nodeName: 'n' };
+			const result = await callTool({ task: {}, caller, access: { key: 'k' } }, { ...gate, policy, sessions: createSessions() });
+			return result.decision === 'allow' ? result.result.text : result.auditId;
+		};
 		const signal = AbortSignal.timeout(1);
 		export const own: ExtractResult = await extract({ text: '' }, { schema: {}, engine: 'model-only' }, signal);
 		export const version: string = manifest.version;

@@ -31,6 +31,7 @@ export { codes, type Code, type Refusal } from './codes';
 export type { ToolBinary, ToolContent } from './content';
 export { decide, type Decision, type DecisionRequest } from './decide';
 export type { KnownDefinition, ToolDefinition } from './task/definitions';
+export { createSessions, type SessionOptions, type Sessions } from './sessions';
 export { resolveOnDisk, type ResolvePath } from './task/paths';
 export { loadPolicy, type Policy, type ServerPolicy, type ToolPolicy } from './policy';
 export { answerRequest, type Answer, type ApprovalDesk, type OpenRequest } from './approval/requests';
@@ -158,6 +159,24 @@ export async function callTool(
 			default:
 				return judged.decision satisfies never;
 		}
+	});
+}
+
+/**
+ * What the policy decides on a task as it stands, its approval included: nothing is called, no approval is used up and no
+ * request opened. Only a refusal is recorded. Rejects with LocalAiError when the server cannot be asked for its tools.
+ */
+export async function checkTask(
+	request: Omit<CallRequest, 'resume' | 'onProgress'>,
+	gate: Gate,
+	signal: AbortSignal = new AbortController().signal,
+): Promise<Decision | Refused> {
+	const run = startRun(request, gate, signal);
+	return await orUnrecorded(async () => {
+		const asked = await lookUp(run);
+		if ('refusal' in asked) return await refused(run, null, asked.refusal);
+		const judged = decide(asked, gate.policy, run.now());
+		return judged.decision === 'refuse' ? await refused(run, asked, judged as Refusal) : judged;
 	});
 }
 
