@@ -14,9 +14,10 @@ interface Sample {
 	readonly truth: Truth;
 }
 
-/** What is compared: null is not printed and not asked. */
+/** What is compared. */
 interface Truth {
-	readonly header: Readonly<Record<string, string | null>>;
+	/** Undefined is not asked; null is not printed, and a value that is read all the same is wrong. */
+	readonly header: Readonly<Record<string, string | null | undefined>>;
 	readonly lines: ReadonlyArray<{
 		readonly description: string;
 		readonly quantity: string | null;
@@ -111,7 +112,8 @@ function corpus(pageAlone: boolean): Sample[] {
 		entries: { facturx: ManifestEntry[] };
 	};
 	return entries.facturx.map(({ file, repo, path, lang, printed_on_page: printed, ground_truth: truth }) => {
-		const asked = (key: string, value: string | null) => (pageAlone && printed[key] === false ? null : value);
+		const asked = (key: string, value: string | null) =>
+			value === null || (pageAlone && printed[key] === false) ? undefined : value;
 		return {
 			layout: `${repo} ${dirname(path)}`,
 			kind: 'invoice',
@@ -129,18 +131,17 @@ function corpus(pageAlone: boolean): Sample[] {
 					'totals.tax': asked('tva', truth.totals.tva),
 					'totals.gross': asked('ttc', truth.totals.ttc),
 				},
-				lines: truth.lines.flatMap(
-					({ name, qty, unit_price_net: net, unit_price_gross: gross, line_total: total }) =>
-						name === null || total === null
-							? []
-							: [
-									{
-										description: name,
-										quantity: qty,
-										unitPrices: [net, gross].filter((price) => price !== null),
-										total,
-									},
-								],
+				lines: truth.lines.flatMap(({ name, qty, unit_price_net: net, unit_price_gross: gross, line_total: total }) =>
+					name === null || total === null
+						? []
+						: [
+								{
+									description: name,
+									quantity: qty,
+									unitPrices: [net, gross].filter((price) => price !== null),
+									total,
+								},
+							],
 				),
 			},
 		};
@@ -174,7 +175,14 @@ async function scoreOf(sample: Sample, ignoreXml: boolean): Promise<Score> {
 	const count = { right: 0, wrong: 0, missing: 0 };
 	for (const [path, truth] of Object.entries(sample.truth.header)) {
 		const value = read[path] ?? null;
-		if (truth === null) continue;
+		if (truth === undefined) continue;
+		if (truth === null) {
+			const derived = result.fields.some((field) => field.path === path && field.origin === 'derived');
+			if (value === null || derived) continue;
+			count.wrong += 1;
+			faults.push(`${path} invented: ${value}`);
+			continue;
+		}
 		const grade = value === null ? 'missing' : same(path, value, truth) ? 'right' : 'wrong';
 		count[grade] += 1;
 		if (grade !== 'right') faults.push(`${path} ${grade}: ${value} for ${truth}`);
@@ -206,9 +214,7 @@ function compareLines({ data, checks }: ExtractResult<CommercialDocument>, truth
 				// A price before a discount that the line's own arithmetic confirms is what the page prints.
 				(wanted.unitPrices.length === 0 ||
 					wanted.unitPrices.some((price) => sameAmount(line.unitPrice, price)) ||
-					checks.some(
-						({ path, ok, detail }) => path === `lines.${line.index}.total` && ok && detail.includes('%'),
-					)),
+					checks.some(({ path, ok, detail }) => path === `lines.${line.index}.total` && ok && detail.includes('%'))),
 		);
 		if (at === -1) faults.push(`line not read: ${wanted.description.slice(0, 30)} ${wanted.total}`);
 		else {
@@ -222,6 +228,7 @@ function compareLines({ data, checks }: ExtractResult<CommercialDocument>, truth
 function headerOf({
 	number,
 	date,
+	validUntil,
 	currency,
 	seller,
 	buyer,
@@ -230,10 +237,13 @@ function headerOf({
 	return {
 		number,
 		date,
+		validUntil,
 		currency,
 		'seller.name': seller.name,
 		'seller.vat': seller.vat,
+		'seller.siret': seller.siret,
 		'buyer.name': buyer.name,
+		'buyer.email': buyer.email,
 		'totals.net': totals.net,
 		'totals.tax': totals.tax,
 		'totals.gross': totals.gross,
