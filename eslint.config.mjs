@@ -36,6 +36,25 @@ export default [
 		},
 	},
 	{
+		files: ['credentials/*.ts', 'nodes/*/description.ts'],
+		rules: {
+			// A gateway, a policy file or a Docker socket is not an API, and their names say what they are.
+			'n8n-nodes-base/cred-class-name-unsuffixed': 'off',
+			'n8n-nodes-base/cred-class-field-name-unsuffixed': 'off',
+			'n8n-nodes-base/cred-class-field-display-name-missing-api': 'off',
+			'n8n-nodes-base/node-class-description-credentials-name-unsuffixed': 'off',
+		},
+	},
+	{
+		files: ['credentials/McpPolicy.credentials.ts'],
+		rules: {
+			// A key that signs is a secret, whatever it is called.
+			'@n8n/community-nodes/credential-unnecessary-password': 'off',
+			// Tested by MCP Execute, whose description stands in a file of its own where the rule does not look.
+			'@n8n/community-nodes/credential-test-required': 'off',
+		},
+	},
+	{
 		files: ['nodes/OllamaExtract/pdf/pdfPool.ts'],
 		rules: {
 			// A parser that hangs can only be stopped from outside, so PDFs are read in a child process without a shell.

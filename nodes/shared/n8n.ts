@@ -1,5 +1,13 @@
 import { NodeOperationError } from 'n8n-workflow';
-import type { Failure, IBinaryKeyData, IDataObject, IExecuteFunctions, INode, INodeExecutionData } from 'n8n-workflow';
+import type {
+	IAllExecuteFunctions,
+	Failure,
+	IBinaryKeyData,
+	IDataObject,
+	IExecuteFunctions,
+	INode,
+	INodeExecutionData,
+} from 'n8n-workflow';
 import { z } from 'zod';
 
 import { LocalAiError } from './errors';
@@ -72,6 +80,28 @@ export function optionsOf<Values>(host: IExecuteFunctions, itemIndex: number, va
 	throw new LocalAiError('invalid-input', `The option "${path.join('.')}" cannot be used: ${message}.`, {
 		hint: 'Correct it, or check what its expression gives for this item.',
 	});
+}
+
+/**
+ * The database of n8n's own `postgres` credential. Throws LocalAiError `configuration` for one behind an SSH tunnel,
+ * which only n8n's own node can open.
+ */
+export async function postgresAddress(host: Pick<IAllExecuteFunctions, 'getCredentials'>, itemIndex: number) {
+	const fields = await host.getCredentials('postgres', itemIndex);
+	if (fields.sshTunnel === true) {
+		throw new LocalAiError('configuration', 'The PostgreSQL credential goes through an SSH tunnel.', {
+			hint: 'Choose a credential that reaches the database directly.',
+		});
+	}
+	const encrypted = fields.ssl === undefined || fields.ssl === 'disable' ? 'off' : 'on';
+	return {
+		host: String(fields.host),
+		port: Number(fields.port ?? 5432),
+		database: String(fields.database),
+		user: String(fields.user),
+		password: String(fields.password ?? ''),
+		ssl: fields.allowUnauthorizedCerts === true ? 'unchecked' : encrypted,
+	} as const;
 }
 
 /**

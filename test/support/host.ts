@@ -14,6 +14,7 @@ import type {
 	IWorkflowExecuteAdditionalData,
 	NodeError,
 	OnError,
+	ResourceMapperFields,
 } from 'n8n-workflow';
 
 const userFolder = realpathSync(mkdtempSync(join(tmpdir(), 'aurastack-host-')));
@@ -80,11 +81,12 @@ export async function searchList(
 	method: string,
 	{ filter, ...setup }: NodeSetup & { readonly filter?: string },
 ): Promise<INodeListSearchResult> {
-	const { workflow, node, additionalData } = place(nodeType, setup);
-	// The editor sends every parameter, those left at their default included.
-	additionalData.currentNodeParameters = workflow.getNode(node.name)!.parameters;
-	const host = new LoadOptionsContext(workflow, node, additionalData, 'parameters');
-	return await nodeType.methods!.listSearch![method]!.call(host, filter);
+	return await nodeType.methods!.listSearch![method]!.call(editorContext(nodeType, setup), filter);
+}
+
+/** The fields that a node's resource mapper shows in the editor. */
+export async function mapFields(nodeType: INodeType, method: string, setup: NodeSetup): Promise<ResourceMapperFields> {
+	return await nodeType.methods!.resourceMapping![method]!.call(editorContext(nodeType, setup));
 }
 
 /** A file as a previous node would have handed it over. */
@@ -93,6 +95,13 @@ export async function storeBinary(bytes: Uint8Array, fileName: string, mimeType:
 	await (ready ??= binaries.init());
 	const location = { type: 'execution', workflowId, executionId } as const;
 	return await binaries.store(location, Buffer.from(bytes), { data: '', mimeType, fileName });
+}
+
+function editorContext(nodeType: INodeType, setup: NodeSetup): LoadOptionsContext {
+	const { workflow, node, additionalData } = place(nodeType, setup);
+	// The editor sends every parameter, those left at their default included.
+	additionalData.currentNodeParameters = workflow.getNode(node.name)!.parameters;
+	return new LoadOptionsContext(workflow, node, additionalData, 'parameters');
 }
 
 /** The container that n8n-core itself uses: npm may install several versions of it side by side. */

@@ -18,6 +18,12 @@ const results = {
 	echo: ({ arguments: given }) => text(JSON.stringify(given)),
 	env: () => text(JSON.stringify({ ...process.env, pid: process.pid })),
 	pid: () => text(String(process.pid)),
+	shapes: ({ arguments: given }) => ({
+		content: [
+			{ type: 'text', text: JSON.stringify(given) },
+			{ type: 'image', mimeType: 'image/png', data: Buffer.from('pixels').toString('base64') },
+		],
+	}),
 	'modern-unknown': () => ({ ...text('x'), resultType: 'telepathy' }),
 	'legacy-unknown': () => ({ ...text('x'), resultType: 'telepathy' }),
 	'modern-input': ({ requestState }) =>
@@ -60,6 +66,19 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 	}
 	if (method === 'tools/list') {
 		const tools = [{ name: 't', inputSchema: { type: 'object' } }];
+		if (mode === 'shapes') {
+			tools[0].inputSchema = {
+				type: 'object',
+				required: ['path'],
+				properties: {
+					path: { type: 'string' },
+					count: { type: 'integer', default: 3 },
+					deep: { type: 'boolean' },
+					names: { type: 'array', items: { type: 'string' } },
+					order: { type: 'string', enum: ['up', 'down'] },
+				},
+			};
+		}
 		if (mode === 'twice') tools.push(tools[0]);
 		if (mode === 'endless') tools[0].name = `t${Math.random()}`;
 		return send({

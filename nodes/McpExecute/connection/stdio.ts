@@ -107,6 +107,8 @@ export class StdioTransport implements Transport {
 			child.once('error', (error) => reject(this.#notStarted(`${command}: ${error.message}`, error)));
 		});
 		this.#dropGuard = guard(child.pid!);
+		// A server that waits for work keeps no program from ending; what is asked of it has a deadline that does.
+		for (const part of [child, child.stdin, child.stdout, child.stderr]) (part as { unref?: () => void }).unref?.();
 	}
 
 	/** Resolves once the line is handed to the system; rejects when the process is gone. */
