@@ -397,6 +397,16 @@ test('with Ollama down a page that gives nothing is put to review at once; once 
 	expect(filesIn('rejected')).toContain('letter.pdf');
 });
 
+test('an invoice is kept, and put to review as one', async () => {
+	const sha = await dropDevis({ number: 'F-2026-011', title: 'Facture', ...complete });
+	await archived(sha);
+	const invoice = (await devisOf(sha))!;
+	expect(invoice).toMatchObject({ verdict: 'review', archived_as: folderFile('review', 'F-2026-011.pdf') });
+	expect(invoice.reasons).toContainEqual(
+		expect.objectContaining({ code: 'other-document', message: expect.stringContaining('Facture') }),
+	);
+});
+
 test('main hears of files and minutes, workers do the work', async () => {
 	const enqueued = runsIn(['n8n-main'], /^Enqueued execution (\d+) /);
 	const started = runsIn(workers, /^Worker started execution (\d+) /);
