@@ -6,6 +6,8 @@ import { queryPostgres, type PostgresAddress, type ReadRequest } from '../../../
 import { allowedFunctions, parseRead } from '../../../nodes/VpsHealth/sql';
 import { startPostgres, type PostgresServer } from '../../support/postgres';
 
+jest.setTimeout(30_000);
+
 let server: PostgresServer;
 let admin: Client;
 let database: string;
