@@ -115,6 +115,8 @@ function numberMatches(
 		let longest: { to: number; values: readonly string[] } | undefined;
 		let joined = '';
 		for (let to = from + 1; to <= Math.min(words.length, from + 6); to++) {
+			// A dash between two words parts them; the minus behind an amount is the last word of its cell.
+			if (joined !== '' && to < words.length && /^[-−–—]$/.test(words[to - 1]!.text)) break;
 			joined += (joined === '' ? '' : ' ') + words[to - 1]!.text;
 			const reading = readNumber(bare(joined), mark);
 			if (reading !== null) longest = { to, values: reading.kind === 'number' ? [reading.value] : reading.could };

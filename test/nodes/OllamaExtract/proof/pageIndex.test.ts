@@ -25,6 +25,13 @@ test.each([
 	expect(quotes(text, printed, kind)).toEqual([]);
 });
 
+test('an amount before a dash is not negative, one with a minus behind it is', () => {
+	const text = 'Total HT 100,00 € - TVA 20,00 € - Total TTC 120,00 €\nRemise    10,00 -';
+	expect(quotes(text, '100', 'number')).toEqual(['100,00 €']);
+	expect(quotes(text, '20', 'number')).toEqual(['20,00 €']);
+	expect(quotes(text, '-10', 'number')).toEqual(['10,00 -']);
+});
+
 test('what could be two things has a match for each, none of them sure', () => {
 	const found = matches(index('Invoice date 03/04/2026'), '03/04/2026', 'date');
 	expect(found.map(({ value, sure }) => [value, sure])).toEqual([
