@@ -10,12 +10,7 @@ const folder = join(__dirname, '..', '..', '..', 'services', 'mcp');
 const shipped = readFileSync(join(folder, 'mcp-policy.yaml'), 'utf8');
 const variables = {
 	...{ QWEN_AGENT: '/opt/qwen-agent', WORKFLOWS: '/opt/workflows', VPS_INVENTORY: '/opt/vps-inventory' },
-	...{
-		TMP_FOLDER: '/tmp',
-		VAR_LOG: '/var/log',
-		MCP_SERVERS: '/opt/mcp/node_modules',
-		MEMORY_FILE: '/opt/memory.jsonl',
-	},
+	...{ TMP_FOLDER: '/tmp', VAR_LOG: '/var/log', MCP_SERVERS: '/opt/mcp/node_modules', MCP_DATA: '/opt/data' },
 };
 
 const small = (tool: string, more = '') => `folders: { data: /data }
@@ -37,8 +32,8 @@ describe('the policy that is shipped', () => {
 		expect([...policy.servers.values()].map(({ serial }) => serial)).toEqual([true, false, false, false]);
 		expect(policy.servers.get('memory')!.transport).toMatchObject({
 			command: 'node',
-			args: ['/opt/mcp/node_modules/@modelcontextprotocol/server-memory/dist/index.js'],
-			setEnv: { MEMORY_FILE_PATH: '/opt/memory.jsonl' },
+			args: expect.arrayContaining(['/opt/mcp/node_modules/@modelcontextprotocol/server-memory/dist/index.js']),
+			setEnv: { MEMORY_FILE_PATH: '/opt/data/memory/memory.jsonl' },
 		});
 	});
 
