@@ -203,7 +203,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	['date', `date (?:de |du |d'|de l'|de la )?(?:${document}|${issue})`],
 	[
 		'date',
-		`(?:date|datum|emis le|emise le|etabli le|etablie le|redige le|fait le|edite le|en date du|le(?= ?:? ?\\d))`,
+		`(?:date|datum|emis le|emise le|etabli le|etablie le|redige le|fait le|edite le|en date du|cree(?:e)? le|le(?= ?:? ?\\d))`,
 	],
 	['date', '(?:rechnungs|angebots|beleg|ausstellungs|dokument(?:en)?)-?datum'],
 	[
@@ -235,7 +235,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'valid-until',
-		'fallig(?:keit)?(?:sdatum)?(?: am)?|zahlbar bis(?: zum)?|due date|date due|due(?= ?:)|payment due(?: date)?|due on|please remit (?:until|by)|due by',
+		'fallig(?:keit)?(?:sdatum)?(?: am)?|zahlbar bis(?: zum)?|due date|date due|due(?= ?:| \\d)|payment due(?: date)?|due on|please remit (?:until|by)|due by',
 	],
 	['valid-until', 'bitte uberweisen sie bis zum|zahlungsziel|pay by'],
 	[
@@ -251,7 +251,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'net',
-		'net (?:total|amount)(?: amount)?|total net(?: amount)?|total (?:excl(?:uding|\\.)? ?(?:vat|tax)|before tax|ex vat)|taxable (?:amount|total)',
+		'net(?= ?:|$)|net (?:total|amount)(?: amount)?|total net(?: amount)?|total (?:excl(?:uding|\\.)? ?(?:vat|tax)|before tax|ex vat)|taxable (?:amount|total)',
 	],
 	['tax', '(?:\\d+(?:[.,]\\d+)? ?% )?(?:montant |total |dont )*(?:de la |des |de )?(?:t\\.?v\\.?a\\.?|taxes)'],
 	[
@@ -266,7 +266,7 @@ const sources: ReadonlyArray<readonly [Label, string]> = [
 	],
 	[
 		'gross',
-		'gross (?:total|amount)(?: amount)?|total (?:incl(?:uding|\\.)? ?(?:vat|tax)|inc\\.? vat)|grand total|invoice total',
+		'gross(?= ?:|$)|gross (?:total|amount)(?: amount)?|total (?:incl(?:uding|\\.)? ?(?:vat|tax)|inc\\.? vat)|grand total|invoice total',
 	],
 	['total', '(?:montant )?total(?: (?:du|de la|de ce) (?:devis|facture)| general| amount)?|gesamt|summe|totaux'],
 	[

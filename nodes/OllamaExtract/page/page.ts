@@ -56,7 +56,8 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 	const lines =
 		headed.length > 0 ? headed : readLinesWithoutHead(free, [totals.net, totals.gross, ...subtotals], conventions);
 	const outside = adjustmentsAmongTotals(free, sites, conventions);
-	const settled = settle(lines, [...tables.adjustments, ...outside], netOf(totals));
+	const between = amountsBetweenTotals(free, sites, conventions);
+	const settled = settle(lines, [...tables.adjustments, ...outside], between, netOf(totals));
 	const body = rows.find(({ cells }) => cells.some((cell) => tables.used.has(cell)));
 	const head = free.filter(({ page, top }) => body !== undefined && page === 1 && (body.page > 1 || top < body.top));
 	const { parties, ambiguous: severalParties } = readParties(free, sites, body, conventions.language);
@@ -355,22 +356,46 @@ const statedCurrency =
 
 /** Discounts and charges printed between the first and the last of the totals. */
 function adjustmentsAmongTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): Adjustment[] {
-	const totals = sites
-		.filter(({ label }) => label === 'net' || label === 'gross' || label === 'subtotal')
-		.map(({ rowIndex }) => rowIndex);
-	return rows.slice(Math.min(...totals, rows.length), Math.max(...totals, 0) + 1).flatMap((row) => {
+	return rowsOfTotals(rows, sites).flatMap((row) => {
 		const [first] = row.cells;
 		const adjusts = first !== undefined && labelAt(first.text)?.label === 'adjustment';
 		return adjusts ? (adjustmentOf(row, conventions) ?? []) : [];
 	});
 }
 
+/** Amounts printed there under any other name, such as `Livraison`. */
+function amountsBetweenTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): Found[] {
+	return rowsOfTotals(rows, sites).flatMap(({ cells }) => {
+		const [first, second, ...more] = cells;
+		const label = labelAt(first?.text ?? '')?.label;
+		if (first === undefined || second === undefined || more.length > 0) return [];
+		if (label !== undefined && (totalLabels.has(label) || label === 'adjustment' || label === 'other-amount'))
+			return [];
+		const [only, ...others] = numbersIn(second.text, conventions.decimalMark);
+		const [value, ...readings] = only?.could ?? [];
+		if (only === undefined || value === undefined || others.length + readings.length > 0 || only.percent) return [];
+		return [foundIn(second, only.start, only.end, value)];
+	});
+}
+
+function rowsOfTotals(rows: readonly Row[], sites: readonly Site[]): readonly Row[] {
+	const totals = sites
+		.filter(({ label }) => label === 'net' || label === 'gross' || label === 'subtotal' || label === 'total')
+		.map(({ rowIndex }) => rowIndex);
+	return rows.slice(Math.min(...totals, rows.length), Math.max(...totals, 0) + 1);
+}
+
 /**
  * Settles what the words leave open, by the one arithmetic that holds: whether a discount or charge is
- * counted at all, and which lines the net does not contain (options, details of other lines). Nothing is left out or turned
+ * counted at all, which amount among the totals is such a charge although no word for one stands there, and which lines the net does not contain (options, details of other lines). Nothing is left out or turned
  * around unless the sum then is the printed net.
  */
-function settle(lines: readonly TableLine[], adjustments: readonly Adjustment[], net: Found | undefined) {
+function settle(
+	lines: readonly TableLine[],
+	adjustments: readonly Adjustment[],
+	between: readonly Found[],
+	net: Found | undefined,
+) {
 	// What is taken off brings the net nearer to nothing, however it is signed: on a credit note it is positive.
 	const negative = net !== undefined && new Big(net.value).lt(0);
 	const settled = adjustments.map(({ found, lowers }) => {
@@ -387,7 +412,9 @@ function settle(lines: readonly TableLine[], adjustments: readonly Adjustment[],
 		({ position }) => position === null || !positions.has(parentOf(position)),
 	];
 	const fit = choices.flatMap((counted) =>
-		[settled, []].filter((each) => addsUp(lines.filter(counted), each, net)).map((each) => ({ counted, each })),
+		[settled, [], ...between.map((each) => [...settled, each])]
+			.filter((each) => addsUp(lines.filter(counted), each, net))
+			.map((each) => ({ counted, each })),
 	)[0] ?? { counted: null, each: settled };
 	return {
 		adjustments: fit.each,

@@ -219,7 +219,7 @@ const postcode =
 const street =
 	/^\d+(?: ?(?:bis|ter))?[ ,]|(?:^|\s)(?:rue|avenue|av\.|bd|boulevard|chemin|allees?|place|impasse|route|quai|cours|lotissement|zone|za|zi|bp)\s|str(?:asse|aße|\.)|\b(?:street|road|drive|lane|avenue|weg|platz)\b/;
 const contact =
-	/\b(?:contact|attn|att\.|a l'attention|ansprechpartner|z\.? ?hd\.?|service|phone|tel|fon|fax|mobile|portable)\b|\+\d\d|(?![©®™])\p{Extended_Pictographic}|@|www\.|https?:/u;
+	/^service\b|\b(?:contact|attn|att\.|a l'attention|ansprechpartner|z\.? ?hd\.?|phone|tel|fon|fax|mobile|portable)\b|\+\d\d|(?![©®™])\p{Extended_Pictographic}|@|www\.|https?:/u;
 const identifiers =
 	/\b(?:siret|siren|rcs|r\.c\.s|ape|naf|capital|iban|rm \d|n° ?tva|tva intra|ust-?id(?:-?nr)?|vat (?:no|reg\w*|number)|steuer-?(?:nr|nummer)|decennale|rge)\b/;
 
@@ -341,10 +341,11 @@ function isTown(text: string, rows: readonly Row[]): boolean {
 }
 
 const civility =
-	/^(?:m\.|mme|mlle|mr|monsieur|madame|mademoiselle|mm\.|maitre|me|dr|docteur|herrn?|frau|mrs|ms)(?![\p{L}]) ?.*\p{L}{2}/u;
+	/^(?:(?:m\.|mm\.|mme|mlle|mr|monsieur|madame|mademoiselle|maitre|me|dr|docteur|herrn?|frau|mrs|ms)(?![\p{L}])|(?:famille|consorts|indivision|commune|mairie|syndicat|association|copropriete) ).*\p{L}{2}/u;
 
 /**
- * The only address of the page's head that begins with how a person is addressed (`Mme …`), an address or an e-mail below
+ * The only address of the page's head that begins with how a person or a body that buys is addressed (`Mme …`,
+ * `Commune de …`), an address or an e-mail below
  * it: a letter's recipient. The page's first words are the sender's, and so is what a SIRET stands with.
  */
 function addresseeIn(head: readonly Row[], taken: ReadonlySet<Cell>): Block | undefined {

@@ -152,6 +152,7 @@ describe('dates of the document', () => {
 		['La Croix Blanche, 50200 Coutances\nCoutances le 06-10-2026\nDevis n° 118', '2026-10-06'],
 		['Devis n° 7\nDate : 3 mars 26', '2026-03-03'],
 		['Quote Q-1009\nIssued: 5 May 2026', '2026-05-05'],
+		['Devis D-55120\nCréé le 02/02/2026\nExpire le 04/03/2026', '2026-02-02'],
 	])('%s', (head, value) => {
 		const lines = 'Désignation     Qté     PU HT     Total HT\nPose            2       10,00     20,00';
 		expect(found(`${head}\n${lines}\nTotal HT : 20,00 €\nLe client paie par virement`, 'date')).toBe(value);
@@ -242,6 +243,13 @@ describe('discounts', () => {
 	test('what is taken off lowers the net, signed or not', () => {
 		for (const discount of ['10,00 €', '-10,00 €'])
 			expect(read(devis(discount, '90,00 €')).adjustments.map(({ value }) => value)).toEqual(['-10.00']);
+	});
+
+	test('an amount between the totals is a charge where it alone makes the lines the net', () => {
+		const text = (net: string) =>
+			`Désignation     Qté     PU HT     Total HT\nTables          2       50,00     100,00\n\nTotal produits HT     100,00 €\nLivraison     15,00 €\nTotal HT     ${net}\nTVA 20 %     23,00 €`;
+		expect(read(text('115,00 €')).adjustments.map(({ value }) => value)).toEqual(['15.00']);
+		expect(read(text('118,00 €')).adjustments).toEqual([]);
 	});
 
 	test('a discount that raises the net is never made to fit', () => {

@@ -84,3 +84,9 @@ test('the town of an address is nobody’s name', () => {
 		"Agence Diag'Immo 86\nPoitiers\nSIRET : 802 954 785 00028\n\n\nAdresse du bien : 4 place d'Armes, 86000 Poitiers";
 	expect(partiesOf(text)['seller.name']).toBe("Agence Diag'Immo 86");
 });
+
+test('a body that buys is addressed by what it is, and a word of a trade’s name is no department', () => {
+	const text =
+		'CHALEUR SERVICE 88\n88000 Épinal\nSIRET 80295478500028\n\n\nDevis n° 5\n\n\nCommune de Changé\nPlace de la Mairie\n72560 CHANGÉ';
+	expect(partiesOf(text)).toMatchObject({ 'seller.name': 'CHALEUR SERVICE 88', 'buyer.name': 'Commune de Changé' });
+});
