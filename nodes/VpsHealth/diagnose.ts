@@ -45,7 +45,7 @@ export interface Sources {
 }
 
 export interface CollectOptions {
-	/** What each source may take; all run at the same time. Default 2500. */
+	/** What each source may take; all run at the same time. Default 2700. */
 	readonly timeoutMs?: number;
 	readonly signal?: AbortSignal;
 }
@@ -68,7 +68,7 @@ export interface Diagnosis {
  * with LocalAiError `cancelled`.
  */
 export async function collectFacts(sources: Sources, options: CollectOptions = {}): Promise<MachineFacts> {
-	const { timeoutMs = 2500, signal } = options;
+	const { timeoutMs = 2700, signal } = options;
 	const takenAt = new Date().toISOString();
 	const ask = <T>(name: string, read: Read<T> | undefined) => factOf(name, read, timeoutMs, signal);
 	const [host, systemd, containers, postgres, executions, redis, queue, models, backups] = await Promise.all([

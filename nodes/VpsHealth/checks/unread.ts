@@ -66,7 +66,15 @@ const areas: readonly Area[] = [
 		area: 'containers',
 		name: { en: 'Docker', fr: 'Docker' },
 		server: { code: 'docker-down', container: null },
-		parts: ({ containers }) => ({ containers }),
+		parts: ({ containers }) => ({
+			containers,
+			...(containers.known &&
+				Object.fromEntries(
+					containers.value
+						.filter(({ state }) => state === 'running')
+						.map(({ name, memoryBytes }) => [`${name}: memory`, memoryBytes]),
+				)),
+		}),
 	},
 	{
 		area: 'postgres',
