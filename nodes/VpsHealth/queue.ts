@@ -5,11 +5,11 @@ import { fetchWithin } from '../shared/http';
 import type { QueueFacts, WorkerProbe } from './facts';
 
 export interface QueueAddress {
-	/** n8n's QUEUE_BULL_PREFIX. Default `bull`. */
+	/** n8n's QUEUE_BULL_PREFIX. Default: that of the n8n which runs this, else `bull`. */
 	readonly prefix?: string;
 	/** Default `jobs`. */
 	readonly name?: string;
-	/** n8n's N8N_REDIS_KEY_PREFIX, for its commands to workers. Default `n8n`. */
+	/** n8n's N8N_REDIS_KEY_PREFIX, for its commands to workers. Default: that of the n8n which runs this, else `n8n`. */
 	readonly n8nPrefix?: string;
 	/** Health addresses of the workers, as `http://127.0.0.1:5679/healthz`, by the name a person knows them by. */
 	readonly workers?: ReadonlyArray<{ readonly name: string; readonly url: string }>;
@@ -22,7 +22,9 @@ export interface QueueAddress {
  * that Bull names after the queue, and whether they stand in its blocking read. Rejects with what Redis rejects with.
  */
 export async function readQueue(client: Redis, address: QueueAddress, signal: AbortSignal): Promise<QueueFacts> {
-	const { prefix = 'bull', name = 'jobs', n8nPrefix = 'n8n', workers = [], windowMs = 600 } = address;
+	const { QUEUE_BULL_PREFIX = 'bull', N8N_REDIS_KEY_PREFIX = 'n8n' } = process.env;
+	const { prefix = QUEUE_BULL_PREFIX, name = 'jobs', n8nPrefix = N8N_REDIS_KEY_PREFIX } = address;
+	const { workers = [], windowMs = 600 } = address;
 	const at = { prefix, name, n8nPrefix };
 	const [first, probes] = await Promise.all([look(client, at), probe(workers, signal)]);
 	await wait(windowMs, undefined, { signal });

@@ -160,6 +160,19 @@ withServer('a paused queue keeps its jobs in sight, and the command shown lets i
 	expect(await look(server)).toMatchObject({ waiting: 0, paused: false });
 });
 
+withServer('the prefixes are those of the n8n that runs this', async (server) => {
+	process.env.QUEUE_BULL_PREFIX = 'aurastack-1';
+	try {
+		const queue = new Bull('jobs', { redis: { ...server.address }, prefix: 'aurastack-1' });
+		opened.push(() => queue.close(true));
+		await queue.add('job', {});
+		expect(await look(server)).toMatchObject({ name: 'aurastack-1:jobs', waiting: 1 });
+		expect(await look(server, { prefix: 'bull' })).toMatchObject({ name: 'bull:jobs', waiting: 0 });
+	} finally {
+		delete process.env.QUEUE_BULL_PREFIX;
+	}
+});
+
 withServer('delayed and failed jobs are counted', async (server) => {
 	const queue = bull(server);
 	void queue.process('job', 1, async () => {
