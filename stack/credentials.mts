@@ -6,17 +6,32 @@ export interface Credential {
 	readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** The header that the stack's own webhooks ask for, with the token as its value. */
-export const webhookHeader = 'X-AuraStack-Token';
+/**
+ * The headers that the stack's webhooks ask for, by the id of their credential, and the secret that is their value. Who
+ * approves holds another one than who asks.
+ */
+export const webhookHeaders = {
+	AURAwebhookToken: { name: 'X-AuraStack-Token', secret: 'webhook-token' },
+	AURAapproverTok1: { name: 'X-AuraStack-Approver', secret: 'approver-token' },
+} as const;
 
-/** The id of the credential that holds the webhook token. */
-export const webhookCredentialId = 'AURAwebhookToken';
+/** What calling tools stands on: the policy with its keys, and the gateway that owns the servers. */
+export interface ToolCalling {
+	readonly policyFile: string;
+	readonly variables: Readonly<Record<string, string>>;
+	readonly approvalKey: string;
+	readonly auditKey: string;
+	readonly gatewayUrl: string;
+	readonly gatewayToken: string;
+}
 
 /** The credentials that shipped workflows refer to, by ids that never change. */
 export function shippedCredentials(facts: {
 	ollamaUrl: string;
 	databaseUrl: string;
 	webhookToken: string;
+	approverToken: string;
+	tools: ToolCalling;
 	editorUrl: string;
 	/** May list executions, and nothing else: a workflow's credential is open to whoever may edit workflows. */
 	executionsKey: string;
@@ -38,10 +53,33 @@ export function shippedCredentials(facts: {
 			},
 		},
 		{
-			id: webhookCredentialId,
+			id: 'AURAwebhookToken',
 			name: 'AuraStack Webhook',
 			type: 'httpHeaderAuth',
-			data: { name: webhookHeader, value: facts.webhookToken },
+			data: { name: webhookHeaders.AURAwebhookToken.name, value: facts.webhookToken },
+		},
+		{
+			id: 'AURAapproverTok1',
+			name: 'AuraStack Approver',
+			type: 'httpHeaderAuth',
+			data: { name: webhookHeaders.AURAapproverTok1.name, value: facts.approverToken },
+		},
+		{
+			id: 'AURAmcpPolicy001',
+			name: 'AuraStack MCP Policy',
+			type: 'mcpPolicy',
+			data: {
+				policyFile: facts.tools.policyFile,
+				variables: JSON.stringify(facts.tools.variables),
+				approvalKey: facts.tools.approvalKey,
+				auditKey: facts.tools.auditKey,
+			},
+		},
+		{
+			id: 'AURAmcpGateway01',
+			name: 'AuraStack MCP Gateway',
+			type: 'mcpGateway',
+			data: { baseUrl: facts.tools.gatewayUrl, token: facts.tools.gatewayToken },
 		},
 		{
 			id: 'AURAn8nPublicApi',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import bcrypt from 'bcryptjs';
 import { LocalAiError } from '../nodes/shared/errors.ts';
 import { type Editor, ensureApiKeys, publish } from './bootstrap.mts';
-import { shippedCredentials } from './credentials.mts';
+import { type ToolCalling, shippedCredentials } from './credentials.mts';
 import { applySchema, createDatabases, databaseUrl } from './database.mts';
 import { freeBytesAt, isFullDisk, requireSpace, watchDiskSpace } from './diskSpace.mts';
 import type { Facts } from './facts.mts';
@@ -21,6 +21,7 @@ import { type RedisAddress, answers, findRedis, parseRedisUrl, redisProgram } fr
 import type { Settings } from './settings.mts';
 import { forgetImport, importShipped } from './shipped.mts';
 import { type State, openState, readJson, secret, writeJson } from './state.mts';
+import { placePolicy, toolFolders } from './toolPolicy.mts';
 import { modelsOf, readWorkflows, webhooksOf } from './workflows.mts';
 
 /** A stack that is up. */
@@ -116,9 +117,11 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 		'postgres',
 		'redis',
 		'n8n-main broker',
+		'mcp-gateway',
 		...workers.flatMap((name) => [`${name} health`, `${name} broker`]),
 	]);
 	const passwordOf = (name: string) => secret(state, name, () => randomBytes(24).toString('base64url')).value;
+	const keyOf = (name: string) => secret(state, name, () => randomBytes(32).toString('base64')).value;
 	const postgresPassword = passwordOf('postgres-password');
 	const n8nDatabase = { name: 'n8n', password: passwordOf('n8n-database-password') };
 	const business = { name: 'aurastack', password: passwordOf('database-password') };
@@ -151,6 +154,14 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 		...(settings.publicUrl && { publicUrl: settings.publicUrl }),
 		compileCache: join(settings.cache, `compiled-${process.version}`),
 	};
+	const tools: ToolCalling = {
+		policyFile: placePolicy(join(settings.root, 'services', 'mcp', 'mcp-policy.yaml'), state),
+		variables: toolFolders(state),
+		approvalKey: keyOf('mcp-approval-key'),
+		auditKey: keyOf('mcp-audit-key'),
+		gatewayUrl: `http://127.0.0.1:${port('mcp-gateway')}`,
+		gatewayToken: passwordOf('mcp-gateway-token'),
+	};
 	const names = ['n8n-main', ...(redis ? workers : []), 'n8n-command'];
 	for (const name of names) placePackage(settings.root, n8nFolder, userFolder(n8n, name));
 
@@ -175,7 +186,6 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 	started.catch(() => {});
 	signal.throwIfAborted();
 
-	const tokenFile = state.secretFile('webhook-token');
 	const apiKeyFile = state.secretFile('api-key');
 	const editor: Editor = { url: editorUrl, signal, answerWithinMs };
 	const [apiKey, executionsKey] = (await ensureApiKeys(editor, { email, password: password.value }, [
@@ -193,6 +203,8 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 			ollamaUrl: settings.ollamaUrl,
 			databaseUrl: businessUrl,
 			webhookToken: passwordOf('webhook-token'),
+			approverToken: passwordOf('approver-token'),
+			tools,
 			editorUrl,
 			executionsKey,
 		}),
@@ -218,7 +230,9 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 		folders: state.folders,
 		webhooks: Object.fromEntries(
 			workflows
-				.map((workflow) => [workflow.id, webhooksOf(workflow, settings.publicUrl ?? editorUrl, tokenFile)] as const)
+				.map(
+					(workflow) => [workflow.id, webhooksOf(workflow, settings.publicUrl ?? editorUrl, state.secretFile)] as const,
+				)
 				.filter(([, webhooks]) => webhooks.length > 0),
 		),
 		services: { ollama },

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LocalAiError } from '../nodes/shared/errors.ts';
-import { webhookCredentialId, webhookHeader } from './credentials.mts';
+import { webhookHeaders } from './credentials.mts';
 
 /** The parts of a shipped workflow that the stack looks at; the rest goes to n8n as it is. */
 export interface Workflow {
@@ -86,14 +86,17 @@ export function modelsOf(workflow: Workflow): string[] {
 }
 
 /** How the world calls a workflow's Webhook nodes. */
-export function webhooksOf(workflow: Workflow, baseUrl: string, tokenFile: string): Webhook[] {
+export function webhooksOf(workflow: Workflow, baseUrl: string, secretFile: (name: string) => string): Webhook[] {
 	return workflow.nodes
 		.filter(({ type, disabled }) => type === 'n8n-nodes-base.webhook' && !disabled)
 		.map(({ parameters = {}, credentials }) => ({
 			method: typeof parameters.httpMethod === 'string' ? parameters.httpMethod : 'GET',
 			url: `${baseUrl}/webhook/${String(parameters.path ?? '')}`,
-			...(credentials?.httpHeaderAuth?.id === webhookCredentialId && {
-				header: { name: webhookHeader, valueFile: tokenFile },
-			}),
+			...headerOf(credentials?.httpHeaderAuth?.id, secretFile),
 		}));
+}
+
+function headerOf(id: string | null | undefined, secretFile: (name: string) => string): Pick<Webhook, 'header'> {
+	const header = Object.entries(webhookHeaders).find(([credential]) => credential === id)?.[1];
+	return header ? { header: { name: header.name, valueFile: secretFile(header.secret) } } : {};
 }

@@ -90,22 +90,29 @@ describe('missingSteps', () => {
 
 test('a webhook is named with its method, address and the header whose value stands in a file', () => {
 	const withHeader = { httpHeaderAuth: { id: 'AURAwebhookToken', name: 'AuraStack Webhook' } };
+	const approver = { httpHeaderAuth: { id: 'AURAapproverTok1', name: 'AuraStack Approver' } };
 	const webhook = { type: 'n8n-nodes-base.webhook' };
 	expect(
 		webhooksOf(
 			workflow(
 				{ ...webhook, parameters: { httpMethod: 'POST', path: 'ask' }, credentials: withHeader },
+				{ ...webhook, parameters: { httpMethod: 'POST', path: 'approve' }, credentials: approver },
 				{ ...webhook, parameters: { path: 'open' } },
 				{ ...webhook, parameters: { path: 'off' }, disabled: true },
 			),
 			'http://127.0.0.1:5678',
-			'/home/token',
+			(name) => `/secrets/${name}`,
 		),
 	).toEqual([
 		{
 			method: 'POST',
 			url: 'http://127.0.0.1:5678/webhook/ask',
-			header: { name: 'X-AuraStack-Token', valueFile: '/home/token' },
+			header: { name: 'X-AuraStack-Token', valueFile: '/secrets/webhook-token' },
+		},
+		{
+			method: 'POST',
+			url: 'http://127.0.0.1:5678/webhook/approve',
+			header: { name: 'X-AuraStack-Approver', valueFile: '/secrets/approver-token' },
 		},
 		{ method: 'GET', url: 'http://127.0.0.1:5678/webhook/open' },
 	]);

@@ -8,6 +8,7 @@ import type {
 	INodeTypeDescription,
 } from 'n8n-workflow';
 
+import { description as mcpExecute } from '../../nodes/McpExecute/description';
 import { description as ollamaExtract } from '../../nodes/OllamaExtract/description';
 import { shippedCredentials } from '../../stack/credentials.mts';
 import { installN8n, n8nVersion } from '../../stack/n8nInstall.mts';
@@ -37,7 +38,10 @@ const folder = join(__dirname, '..', '..', 'workflows');
 const shipped = globSync('*.json', { cwd: folder })
 	.sort()
 	.map((file): [string, Shipped] => [file, JSON.parse(readFileSync(join(folder, file), 'utf8')) as Shipped]);
-const ourTypes: Record<string, INodeTypeDescription> = { 'n8n-nodes-aurastack.ollamaExtract': ollamaExtract };
+const ourTypes: Record<string, INodeTypeDescription> = {
+	'n8n-nodes-aurastack.mcpExecute': mcpExecute,
+	'n8n-nodes-aurastack.ollamaExtract': ollamaExtract,
+};
 
 let n8n: string;
 beforeAll(async () => {
@@ -73,7 +77,7 @@ describe.each(shipped)('%s', (_, workflow) => {
 		);
 		const reached = new Set(targets.map(({ node }) => node));
 		const unreached = workflow.nodes.filter(
-			({ name, type }) => !reached.has(name) && !/Trigger$|stickyNote$/.test(type),
+			({ name, type }) => !reached.has(name) && !/Trigger$|webhook$|stickyNote$/.test(type),
 		);
 		expect(unreached.map(({ name }) => name)).toEqual([]);
 	});
@@ -83,6 +87,11 @@ describe.each(shipped)('%s', (_, workflow) => {
 			ollamaUrl: 'http://127.0.0.1:11434',
 			databaseUrl: 'postgres://user:password@127.0.0.1:5432/database',
 			webhookToken: 'token',
+			approverToken: 'other',
+			tools: {
+				...{ policyFile: '/policy.yaml', variables: {}, approvalKey: 'key', auditKey: 'key' },
+				...{ gatewayUrl: 'http://127.0.0.1:5680', gatewayToken: 'token' },
+			},
 			editorUrl: 'http://127.0.0.1:5678',
 			executionsKey: 'key',
 		}).map(({ id, name, type }) => ({ id, name, type }));
