@@ -21,11 +21,21 @@ export function readLinesWithoutHead(
 	return confirmed ? lines : lines.filter(({ values }) => values.quantity !== undefined);
 }
 
+/** In characters: longer than a line of print. */
+const longestLine = 200;
+
 /** `Traitement anti-mousse .......... 520,00 €` in one cell as two: what leads the eye to the amount is no text. */
 function withoutLeader(row: Row): Row {
 	const [cell, ...more] = row.cells;
-	const [whole, text = '', leader = ''] = /^(.*\p{L}.*?)(\s*(?:[._…] ?){4,}\s*)(?=\S)/u.exec(cell?.text ?? '') ?? [];
-	if (cell === undefined || more.length > 0 || whole === undefined) return row;
+	if (
+		cell === undefined ||
+		more.length > 0 ||
+		cell.text.length > longestLine ||
+		!/[._…]{2}|[._…] [._…]/.test(cell.text)
+	)
+		return row;
+	const [whole, text = '', leader = ''] = /^(.*\p{L}.*?)(\s*(?:[._…] ?){4,}\s*)(?=\S)/u.exec(cell.text) ?? [];
+	if (whole === undefined) return row;
 	const from = text.length + leader.length;
 	const [name, amount] = [partOf(cell, 0, text.length), partOf(cell, from, cell.text.length)];
 	return name === null || amount === null ? row : { ...row, cells: [name, amount] };

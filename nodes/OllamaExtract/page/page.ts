@@ -412,7 +412,7 @@ function settle(
 		({ position }) => position === null || !positions.has(parentOf(position)),
 	];
 	const fit = choices.flatMap((counted) =>
-		[settled, [], ...between.map((each) => [...settled, each])]
+		[settled, [], ...(between.length <= mostCharges ? between : []).map((each) => [...settled, each])]
 			.filter((each) => addsUp(lines.filter(counted), each, net))
 			.map((each) => ({ counted, each })),
 	)[0] ?? { counted: null, each: settled };
@@ -428,6 +428,9 @@ function settle(
 		),
 	};
 }
+
+/** More amounts among the totals than any document has charges. */
+const mostCharges = 8;
 
 function netOf({ net, tax, gross }: Totals): Found | undefined {
 	if (net !== undefined || tax === undefined || gross === undefined) return net;
@@ -460,16 +463,16 @@ function unreadAmong(
 	sites: readonly Site[],
 	conventions: Conventions,
 ): Found[] {
-	const places = lines.flatMap(({ values }) => values.total?.place ?? values.description?.place ?? []);
-	const [first] = places;
+	const read = new Set(lines.flatMap(({ values }) => Object.values(values).map(({ place }) => levelOf(place))));
+	const [first] = lines.flatMap(({ values }) => values.total?.place ?? values.description?.place ?? []);
 	if (first === undefined) return [];
-	const isRead = (cell: Cell) => cell.words.some(({ place }) => places.some((one) => isWithin(place, one)));
+	const isRead = ({ cells }: Row) => cells.some(({ words }) => words.some(({ place }) => read.has(levelOf(place))));
 	const firstTotal = sites.find(({ label, row }) => totalLabels.has(label) && comesAfter(row, first))?.rowIndex;
-	return rows.slice(0, firstTotal).flatMap((row) => {
+	const from = rows.findIndex((row) => comesAfter(row, first));
+	// What misses its line may stand right above the first one that was read.
+	return rows.slice(Math.max(0, from - 2), firstTotal).flatMap((row) => {
 		const [cell] = row.cells;
-		const starts = rows.indexOf(row);
-		const nearby = comesAfter(row, first) || rows.slice(starts, starts + 2).some(({ cells }) => cells.some(isRead));
-		if (cell === undefined || !nearby || row.cells.some(isRead) || labelAt(cell.text) !== null) return [];
+		if (cell === undefined || isRead(row) || labelAt(cell.text) !== null) return [];
 		const amounts = row.cells.flatMap((one) =>
 			numbersIn(one.text, conventions.decimalMark)
 				.filter(
@@ -482,22 +485,18 @@ function unreadAmong(
 	});
 }
 
+/** Where a place stands, to look rows up by: its page and height to half a point, or its place in a text. */
+function levelOf(place: Found['place']): string {
+	if ('box' in place) return `${place.page} ${Math.round(2 * place.box[1])}`;
+	return 'offset' in place ? `${place.offset}` : '';
+}
+
 const totalLabels = new Set<Label>(['net', 'tax', 'gross', 'total', 'due', 'subtotal']);
 
 function comesAfter({ page, top, cells }: Row, place: Found['place']): boolean {
 	if ('box' in place) return page > place.page || (page === place.page && top > place.box[1]);
 	const own = cells[0]?.words[0]?.place;
 	return own !== undefined && 'offset' in own && 'offset' in place && own.offset > place.offset;
-}
-
-function isWithin(inner: Found['place'], outer: Found['place']): boolean {
-	if ('box' in inner && 'box' in outer) {
-		const [left, top, right, bottom] = outer.box;
-		const [x, y] = [(inner.box[0] + inner.box[2]) / 2, (inner.box[1] + inner.box[3]) / 2];
-		return inner.page === outer.page && x >= left && x <= right && y >= top && y <= bottom;
-	}
-	if (!('offset' in inner && 'offset' in outer)) return false;
-	return inner.offset >= outer.offset && inner.offset < outer.offset + outer.quote.length;
 }
 
 /**

@@ -391,7 +391,7 @@ const mailHosts =
 function mailName(rows: readonly Row[], head: readonly Row[], taken: ReadonlySet<Cell>): Found | undefined {
 	const parts = rows.flatMap(({ cells }) =>
 		cells
-			.filter((cell) => !taken.has(cell))
+			.filter((cell) => !taken.has(cell) && cell.text.length < 200 && cell.text.includes('@'))
 			.flatMap(({ text }) => (email.exec(folded(text))?.[0] ?? '').split(/[@.]/).slice(0, -1))
 			.map(letters),
 	);

@@ -121,13 +121,15 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		}
 	}
 	const { taxes, adjustments, used } = state;
-	const kept = state.lines.flatMap((line, index) => (headsSection(line, index, state.lines) ? [] : [index]));
+	const heading = sectionHeads(state.lines);
+	const kept = state.lines.flatMap((_, index) => (heading.has(index) ? [] : [index]));
+	const now = new Map(kept.map((index, at) => [index, at]));
 	const [all, described, heads] = [state.lines, state.described, state.heads].map((list) =>
 		kept.map((index) => list[index]),
 	) as [TableLine[], Array<Cell | undefined>, Head[]];
 	const lines = withoutReferences(withoutTitles(all, described), described);
 	const unsure = state.unsure.flatMap(({ line, path, ...one }) =>
-		kept.includes(line) ? [{ ...one, path: `lines.${kept.indexOf(line)}.${path}` }] : [],
+		now.has(line) ? [{ ...one, path: `lines.${now.get(line)}.${path}` }] : [],
 	);
 	return {
 		taxes,
@@ -139,19 +141,30 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 	};
 }
 
-/** True for the title of a section that has the section's sum beside it: no line, for its lines follow. */
-function headsSection({ values, position }: TableLine, index: number, lines: readonly TableLine[]): boolean {
-	if (values.quantity !== undefined || values.unitPrice !== undefined || values.total === undefined) return false;
-	const following = lines.slice(index + 1);
-	const isBare = (line: TableLine) => line.values.quantity === undefined && line.values.unitPrice === undefined;
-	const next = following.findIndex(isBare);
-	const below =
-		position === null
-			? following.slice(0, next === -1 ? undefined : next)
-			: following.filter((line) => line.position?.startsWith(`${position}.`) === true && !isBare(line));
-	if (below.length < (position === null ? 2 : 1)) return false;
-	const sum = below.reduce((sofar, line) => sofar.plus(line.values.total?.value ?? 0), new Big(0));
-	return sum.eq(values.total.value);
+/**
+ * The titles of sections that have the section's sum beside them, by their index among the lines: they are no lines, for
+ * theirs follow, by their position (`1.1` under `1`) or up to the next title.
+ */
+function sectionHeads(lines: readonly TableLine[]): ReadonlySet<number> {
+	const heads = new Set<number>();
+	const isBare = ({ values }: TableLine) => values.quantity === undefined && values.unitPrice === undefined;
+	let open: { index: number; position: string | null; sum: Big; count: number } | null = null;
+	const close = () => {
+		const total = open === null ? undefined : lines[open.index]?.values.total?.value;
+		if (open !== null && total !== undefined && open.count >= (open.position === null ? 2 : 1) && open.sum.eq(total))
+			heads.add(open.index);
+	};
+	for (const [index, line] of lines.entries()) {
+		if (isBare(line)) {
+			close();
+			open = { index, position: line.position, sum: new Big(0), count: 0 };
+		} else if (open !== null && (open.position === null || line.position?.startsWith(`${open.position}.`) === true)) {
+			open.sum = open.sum.plus(line.values.total?.value ?? 0);
+			open.count += 1;
+		}
+	}
+	close();
+	return heads;
 }
 
 /** True for a head whose only totals are `Total TTC`, and whose prices are no others. */
