@@ -1,3 +1,5 @@
+import type { RedisAddress } from './redis.mts';
+
 /** A credential as `n8n import:credentials` reads it. */
 export interface Credential {
 	readonly id: string;
@@ -29,6 +31,10 @@ export interface ToolCalling {
 export function shippedCredentials(facts: {
 	ollamaUrl: string;
 	databaseUrl: string;
+	/** n8n's own database, as a role that sees how it is doing. */
+	watcherUrl: string;
+	/** Absent in regular mode. */
+	redis?: RedisAddress;
 	webhookToken: string;
 	approverToken: string;
 	tools: ToolCalling;
@@ -36,22 +42,21 @@ export function shippedCredentials(facts: {
 	/** May list executions, and nothing else: a workflow's credential is open to whoever may edit workflows. */
 	executionsKey: string;
 }): Credential[] {
-	const database = new URL(facts.databaseUrl);
 	return [
 		{ id: 'AURAollamaLocal1', name: 'AuraStack Ollama', type: 'ollamaApi', data: { baseUrl: facts.ollamaUrl } },
 		{
 			id: 'AURApostgresMain',
 			name: 'AuraStack PostgreSQL',
 			type: 'postgres',
-			data: {
-				host: database.hostname,
-				port: Number(database.port),
-				database: database.pathname.slice(1),
-				user: decodeURIComponent(database.username),
-				password: decodeURIComponent(database.password),
-				ssl: 'disable',
-			},
+			data: postgresData(facts.databaseUrl),
 		},
+		{
+			id: 'AURApostgresSeer',
+			name: 'AuraStack PostgreSQL Monitor',
+			type: 'postgres',
+			data: postgresData(facts.watcherUrl),
+		},
+		...(facts.redis ? [redisCredential(facts.redis)] : []),
 		{
 			id: 'AURAwebhookToken',
 			name: 'AuraStack Webhook',
@@ -88,4 +93,25 @@ export function shippedCredentials(facts: {
 			data: { apiKey: facts.executionsKey, baseUrl: `${facts.editorUrl}/api/v1` },
 		},
 	];
+}
+
+function postgresData(address: string) {
+	const url = new URL(address);
+	return {
+		host: url.hostname,
+		port: Number(url.port),
+		database: url.pathname.slice(1),
+		user: decodeURIComponent(url.username),
+		password: decodeURIComponent(url.password),
+		ssl: 'disable',
+	};
+}
+
+function redisCredential({ host, port, username, password, database, tls }: RedisAddress): Credential {
+	return {
+		id: 'AURAredisOfQueue',
+		name: 'AuraStack Redis',
+		type: 'redis',
+		data: { host, port, user: username ?? '', password: password ?? '', database, ssl: tls },
+	};
 }

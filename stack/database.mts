@@ -27,6 +27,27 @@ export async function createDatabases(url: string, databases: readonly Database[
 	});
 }
 
+/**
+ * Lets a role of its own see how PostgreSQL and n8n's executions are doing, and nothing of what n8n keeps in them;
+ * repeatable. Resolves to the address of `database`, n8n's, as that role.
+ */
+export async function createWatcher(superuserUrl: string, watcher: Database, database: string): Promise<string> {
+	const inDatabase = (url: string) => Object.assign(new URL(url), { pathname: `/${database}` });
+	const url = inDatabase(superuserUrl);
+	await withClient(url.href, async (client) => {
+		const role = client.escapeIdentifier(watcher.name);
+		const { rowCount: found } = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [watcher.name]);
+		await client.query(
+			`${found ? 'ALTER' : 'CREATE'} ROLE ${role} LOGIN PASSWORD ${client.escapeLiteral(watcher.password)};
+			GRANT pg_read_all_stats TO ${role};
+			GRANT CONNECT ON DATABASE ${client.escapeIdentifier(database)} TO ${role};
+			GRANT SELECT (id, status, "workflowId", "stoppedAt") ON execution_entity TO ${role};
+			GRANT SELECT (id, name) ON workflow_entity TO ${role}`,
+		);
+	});
+	return inDatabase(databaseUrl(Number(url.port), watcher)).href;
+}
+
 /** Applies a schema file whole or not at all; throws `configuration` with PostgreSQL's own words. */
 export async function applySchema(url: string, file: string): Promise<void> {
 	const sql = readFileSync(file, 'utf8');

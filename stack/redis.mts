@@ -56,8 +56,21 @@ export async function findRedis(processes: Processes, say: (line: string) => voi
 	return redisOnPath();
 }
 
+/** A user who may see how Redis and the keys that begin with `prefix` are doing, and change nothing. */
+export interface RedisWatcher {
+	readonly username: string;
+	readonly password: string;
+	readonly prefix: string;
+}
+
 /** A Redis of the stack's own in `folder`: every queued job is kept on disk, none is ever evicted. */
-export function redisProgram(server: RedisServer, folder: string, port: number, password: string): Program {
+export function redisProgram(
+	server: RedisServer,
+	folder: string,
+	port: number,
+	password: string,
+	watcher?: RedisWatcher,
+): Program {
 	const configuration = join(folder, 'redis.conf');
 	const lines = [
 		'bind 127.0.0.1',
@@ -71,6 +84,7 @@ export function redisProgram(server: RedisServer, folder: string, port: number, 
 		'save ""',
 		'maxmemory-policy noeviction',
 		'daemonize no',
+		...(watcher ? [userLine(watcher)] : []),
 	];
 	return {
 		name: 'redis',
@@ -85,6 +99,23 @@ export function redisProgram(server: RedisServer, folder: string, port: number, 
 		readyWithinMs: 60_000,
 		prepare: () => writePrivately(configuration, `${lines.join('\n')}\n`),
 	};
+}
+
+/** CONFIG is not among the commands: it would give every password away. */
+function userLine({ username, password, prefix }: RedisWatcher): string {
+	const commands = [
+		'ping',
+		'info',
+		'client|list',
+		'pubsub|numsub',
+		'llen',
+		'lrange',
+		'lindex',
+		'zcard',
+		'exists',
+		'hget',
+	];
+	return `user ${username} on >${password} ~${prefix}:* -@all ${commands.map((command) => `+${command}`).join(' ')}`;
 }
 
 /** Whether a Redis answers at this address; over TLS only whether something listens. */

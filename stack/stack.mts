@@ -5,7 +5,7 @@ import bcrypt from 'bcryptjs';
 import { LocalAiError } from '../nodes/shared/errors.ts';
 import { type Editor, ensureApiKeys, publish } from './bootstrap.mts';
 import { type ToolCalling, shippedCredentials } from './credentials.mts';
-import { applySchema, createDatabases, databaseUrl } from './database.mts';
+import { applySchema, createDatabases, createWatcher, databaseUrl } from './database.mts';
 import { freeBytesAt, isFullDisk, requireSpace, watchDiskSpace } from './diskSpace.mts';
 import type { Facts } from './facts.mts';
 import { stopLeftovers } from './leftovers.mts';
@@ -126,9 +126,11 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 	const n8nDatabase = { name: 'n8n', password: passwordOf('n8n-database-password') };
 	const business = { name: 'aurastack', password: passwordOf('database-password') };
 
+	const queueName = `aurastack-${createHash('sha256').update(state.home).digest('hex').slice(0, 8)}`;
+
 	say('Starting PostgreSQL and Redis');
 	const [redis] = await Promise.all([
-		startRedis(settings, state, port('redis'), passwordOf, processes, say),
+		startRedis(settings, state, port('redis'), queueName, passwordOf, processes, say),
 		processes.start(postgresProgram(state.postgres, port('postgres'), postgresPassword)),
 	]);
 	signal.throwIfAborted();
@@ -142,8 +144,8 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 		folder: n8nFolder,
 		userFolders: state.n8n,
 		database: { port: port('postgres'), ...n8nDatabase },
-		...(redis && { redis }),
-		queueName: `aurastack-${createHash('sha256').update(state.home).digest('hex').slice(0, 8)}`,
+		...(redis && { redis: redis.address }),
+		queueName,
 		encryptionKey: passwordOf('encryption-key'),
 		owner: {
 			email,
@@ -186,6 +188,11 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 	started.catch(() => {});
 	signal.throwIfAborted();
 
+	const watcherUrl = await createWatcher(
+		superuserUrl(port('postgres'), postgresPassword),
+		{ name: 'aurastack_watch', password: passwordOf('watcher-password') },
+		n8nDatabase.name,
+	);
 	const apiKeyFile = state.secretFile('api-key');
 	const editor: Editor = { url: editorUrl, signal, answerWithinMs };
 	const [apiKey, executionsKey] = (await ensureApiKeys(editor, { email, password: password.value }, [
@@ -202,6 +209,8 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 		shippedCredentials({
 			ollamaUrl: settings.ollamaUrl,
 			databaseUrl: businessUrl,
+			watcherUrl,
+			...(redis && { redis: redis.watcher }),
 			webhookToken: passwordOf('webhook-token'),
 			approverToken: passwordOf('approver-token'),
 			tools,
@@ -248,13 +257,14 @@ async function startRedis(
 	settings: Settings,
 	state: State,
 	port: number,
+	queueName: string,
 	passwordOf: (name: string) => string,
 	processes: Processes,
 	say: (line: string) => void,
-): Promise<RedisAddress | undefined> {
+): Promise<{ address: RedisAddress; watcher: RedisAddress } | undefined> {
 	if (settings.redisUrl) {
 		const address = parseRedisUrl(settings.redisUrl);
-		if (await answers(address)) return address;
+		if (await answers(address)) return { address, watcher: address };
 		throw new LocalAiError('unreachable', `No Redis answers at ${address.host}:${address.port} (REDIS_URL).`, {
 			hint: "Correct REDIS_URL or its password, or leave it out to have a Redis of the stack's own.",
 		});
@@ -266,7 +276,8 @@ async function startRedis(
 		);
 		return undefined;
 	}
-	const password = passwordOf('redis-password');
-	await processes.start(redisProgram(server, state.redis, port, password));
-	return { host: '127.0.0.1', port, password, database: 0, tls: false };
+	const address = { host: '127.0.0.1', port, password: passwordOf('redis-password'), database: 0, tls: false };
+	const watcher = { username: 'watcher', password: passwordOf('watcher-password'), prefix: queueName };
+	await processes.start(redisProgram(server, state.redis, port, address.password, watcher));
+	return { address, watcher: { ...address, username: watcher.username, password: watcher.password } };
 }

@@ -98,9 +98,10 @@ function explain(error: unknown, place: string, signal: AbortSignal): LocalAiErr
 			hint: 'Check the user and password in the Redis credential.',
 		});
 	}
-	const forbidden = /^NOPERM.*'([\w|]+)' command/.exec(message)?.[1];
-	if (forbidden !== undefined) {
-		return new LocalAiError('unauthorized', `Redis at ${place} forbids this user the command ${forbidden}.`, {
+	if (message.startsWith('NOPERM')) {
+		const command = /'([\w|]+)' command/.exec(message)?.[1];
+		const what = command === undefined ? 'keys of the queue' : `the command ${command}`;
+		return new LocalAiError('unauthorized', `Redis at ${place} forbids this user ${what}.`, {
 			hint: 'Allow it: INFO, CLIENT LIST, PUBSUB NUMSUB and reading the keys of the queue are needed.',
 		});
 	}

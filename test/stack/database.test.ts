@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { applySchema, createDatabases, withClient } from '../../stack/database.mts';
+import { applySchema, createDatabases, createWatcher, withClient } from '../../stack/database.mts';
 import { type PostgresServer, startPostgres } from '../support/postgres';
 
 const one = { name: 'one', password: "first 'password'" };
@@ -45,6 +45,35 @@ test.each([
 	`SELECT lo_import('/etc/hostname')`,
 ])('a role cannot make PostgreSQL open a file or run a program: %s', async (sql) => {
 	await expect(ask(urlOf(one), sql)).rejects.toThrow(/permission denied/);
+});
+
+test('who watches sees how executions end, and nothing of what they did', async () => {
+	// The columns of n8n's tables that matter here.
+	await ask(
+		urlOf(one),
+		`CREATE TABLE workflow_entity (id text, name text, nodes json);
+		CREATE TABLE execution_entity (id int, status text, "workflowId" text, "stoppedAt" timestamptz, "tracingContext" json);
+		CREATE TABLE execution_data ("executionId" int, data text);
+		CREATE TABLE credentials_entity (id text, data text)`,
+	);
+	const watcher = { name: 'watcher', password: 'third' };
+	await createWatcher(server.url, { ...watcher, password: 'old' }, 'one');
+	const url = await createWatcher(server.url, watcher, 'one');
+	expect(url).toBe(urlOf(watcher, 'one'));
+	expect(await ask(url, 'SELECT id, status, "workflowId", "stoppedAt" FROM execution_entity')).toEqual([]);
+	expect(await ask(url, 'SELECT id, name FROM workflow_entity')).toEqual([]);
+	expect(await ask(url, `SELECT pg_has_role('pg_read_all_stats', 'USAGE') AS sees`)).toEqual([{ sees: true }]);
+	for (const sql of [
+		'SELECT "tracingContext" FROM execution_entity',
+		'SELECT nodes FROM workflow_entity',
+		'SELECT data FROM execution_data',
+		'SELECT data FROM credentials_entity',
+		`UPDATE execution_entity SET status = 'success'`,
+		`SELECT pg_read_file('/etc/hostname')`,
+	]) {
+		await expect(ask(url, sql)).rejects.toThrow(/permission denied/);
+	}
+	await expect(ask(urlOf(watcher, 'other'), 'SELECT')).rejects.toThrow(/permission denied for database/);
 });
 
 test('a schema is applied whole or not at all, and its fault named by line', async () => {

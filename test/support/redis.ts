@@ -7,6 +7,8 @@ import { freePort } from './stack';
 
 export interface RedisServer {
 	readonly address: { readonly host: string; readonly port: number; readonly password: string };
+	/** The user whom the stack lets look at the queue with the prefix "aurastack-1", and no more. */
+	readonly watcher: { readonly username: string; readonly password: string };
 	stop(): Promise<void>;
 }
 
@@ -17,9 +19,13 @@ export async function startRedis(): Promise<RedisServer | undefined> {
 	const program = await findRedis(processes, () => {});
 	if (program === undefined) return undefined;
 	const address = { host: '127.0.0.1', port: await freePort(), password: 'c4n4ry-of-redis' };
-	await processes.start(redisProgram(program, folder, address.port, address.password));
+	const watcher = { username: 'watcher', password: 'c4n4ry-of-watcher' };
+	await processes.start(
+		redisProgram(program, folder, address.port, address.password, { ...watcher, prefix: 'aurastack-1' }),
+	);
 	return {
 		address,
+		watcher,
 		async stop() {
 			await processes.stop(['redis']);
 			rmSync(folder, { recursive: true, force: true });

@@ -86,6 +86,8 @@ describe.each(shipped)('%s', (_, workflow) => {
 		const made = shippedCredentials({
 			ollamaUrl: 'http://127.0.0.1:11434',
 			databaseUrl: 'postgres://user:password@127.0.0.1:5432/database',
+			watcherUrl: 'postgres://watcher:password@127.0.0.1:5432/n8n',
+			redis: { host: '127.0.0.1', port: 6379, database: 0, tls: false },
 			webhookToken: 'token',
 			approverToken: 'other',
 			tools: {

@@ -95,7 +95,11 @@ const areas: readonly Area[] = [
 		area: 'redis',
 		name: { en: 'Redis', fr: 'Redis' },
 		server: { code: 'redis-down', container: 'redis' },
-		parts: ({ redis }) => ({ redis, ...(redis.known && { savePoints: redis.value.savePoints }) }),
+		// With an append only file nothing hangs on snapshots.
+		parts: ({ redis }) => ({
+			redis,
+			...(redis.known && !redis.value.appendOnly && { savePoints: redis.value.savePoints }),
+		}),
 	},
 	{
 		area: 'queue',

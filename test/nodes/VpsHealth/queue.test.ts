@@ -161,17 +161,50 @@ withServer('a paused queue keeps its jobs in sight, and the command shown lets i
 });
 
 withServer('the prefixes are those of the n8n that runs this', async (server) => {
-	process.env.QUEUE_BULL_PREFIX = 'aurastack-1';
+	process.env.QUEUE_BULL_PREFIX = 'other';
 	try {
-		const queue = new Bull('jobs', { redis: { ...server.address }, prefix: 'aurastack-1' });
+		const queue = new Bull('jobs', { redis: { ...server.address }, prefix: 'other' });
 		opened.push(() => queue.close(true));
 		await queue.add('job', {});
-		expect(await look(server)).toMatchObject({ name: 'aurastack-1:jobs', waiting: 1 });
+		expect(await look(server)).toMatchObject({ name: 'other:jobs', waiting: 1 });
 		expect(await look(server, { prefix: 'bull' })).toMatchObject({ name: 'bull:jobs', waiting: 0 });
 	} finally {
 		delete process.env.QUEUE_BULL_PREFIX;
 	}
 });
+
+withServer(
+	'the user of the stack who watches sees all of it, and can neither change nor configure anything',
+	async (server) => {
+		const queue = new Bull('jobs', { redis: { ...server.address }, prefix: 'aurastack-1' });
+		opened.push(() => queue.close(true));
+		void queue.process('job', 1, () => new Promise(() => {}));
+		const started = once(queue, 'active');
+		await queue.add('job', {});
+		await started;
+		await queue.add('job', {});
+		const watcher = { ...server.address, ...server.watcher };
+		const facts = await withRedis(watcher, signal, (client) =>
+			readQueue(client, { prefix: 'aurastack-1', windowMs: 50 }, signal),
+		);
+		expect(facts).toMatchObject({ waiting: 1, active: 1, activeWithoutLock: 0, consumers: 1 });
+		expect(judge('redis', await withRedis(watcher, signal, readRedis))).toEqual([]);
+		const forbidden = [
+			['CONFIG', 'GET', '*'],
+			['DEL', 'aurastack-1:jobs:wait'],
+			['GET', 'other'],
+			['LLEN', 'bull:jobs:wait'],
+			['FLUSHALL'],
+			['ACL', 'LIST'],
+			['EVAL', 'return 1', '0'],
+			['MONITOR'],
+		] as const;
+		for (const [command, ...args] of forbidden) {
+			await expect(withRedis(watcher, signal, (client) => client.call(command, ...args))).rejects.toThrow();
+		}
+		expect(await withRedis(server.address, signal, (client) => client.llen('aurastack-1:jobs:wait'))).toBe(1);
+	},
+);
 
 withServer('delayed and failed jobs are counted', async (server) => {
 	const queue = bull(server);
@@ -236,16 +269,14 @@ withServer('an eviction policy and a memory limit are seen as they are set', asy
 
 withServer('a user with few rights leaves unknown what it may not see', async (server) => {
 	await withRedis(server.address, signal, async (client) => {
-		await client.call('ACL', 'SETUSER', 'watcher', 'on', '>pw', '+info', '+ping', '+select');
+		await client.call('ACL', 'SETUSER', 'guest', 'on', '>pw', '+info', '+ping', '+select');
 	});
-	const watcher = { ...server.address, username: 'watcher', password: 'pw' };
-	const facts = await withRedis(watcher, signal, readRedis);
+	const guest = { ...server.address, username: 'guest', password: 'pw' };
+	const facts = await withRedis(guest, signal, readRedis);
 	expect(facts.savePoints).toMatchObject({ known: false });
-	await expect(
-		withRedis(watcher, signal, (client) => readQueue(client, { windowMs: 1 }, signal)),
-	).rejects.toMatchObject({
+	await expect(withRedis(guest, signal, (client) => readQueue(client, { windowMs: 1 }, signal))).rejects.toMatchObject({
 		code: 'unauthorized',
-		message: expect.stringMatching(/forbids this user the command/),
+		message: expect.stringMatching(/forbids this user/),
 	});
 });
 
