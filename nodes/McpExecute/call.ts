@@ -1,8 +1,8 @@
 import type { CallToolResult } from '@modelcontextprotocol/client';
 import { randomUUID } from 'node:crypto';
 import { LocalAiError } from '../shared/errors';
-import { readApproval, type ReadApproval } from './approval/token';
-import { append, keyedHash, shapeOf, type AuditEntry, type AuditFact } from './records/audit';
+import { readApproval, type Approval, type ReadApproval } from './approval/token';
+import { append, appendAlone, keyedHash, shapeOf, type AuditEntry, type AuditFact } from './records/audit';
 import { readContent, type ToolContent } from './content';
 import { codes, refusal, type Refusal } from './codes';
 import { decide, screen, type Decision, type DecisionRequest } from './decide';
@@ -88,6 +88,8 @@ export interface Gate extends ApprovalDesk {
 	readonly sessions: ToolSessions;
 	/** This machine's disk unless given. */
 	readonly resolvePath?: ResolvePath;
+	/** How long the definition of a tool that needs no approval counts as the one that is served; 1000 unless given. */
+	readonly definitionAgeMs?: number;
 }
 
 export interface CallRequest {
@@ -308,13 +310,38 @@ async function knownDefinition(
 	tool: ToolPolicy,
 	{ request, gate, signal }: Run,
 ): Promise<KnownDefinition | null> {
-	const served = await gate.sessions.listTools(server, request.access, signal);
-	const definition = served.find(({ name }) => name === tool.name);
+	const definition = (await servedTools(server, tool, request.access, gate, signal)).find(
+		({ name }) => name === tool.name,
+	);
 	if (definition === undefined) return null;
 	const hash = definitionHash(definition);
 	const pinned = tool.pin ?? (await pinOf(gate.database, server.name, definition)).hash;
 	return { definition, hash, pinned, input: inputCheck(definition, hash) };
 }
+
+/**
+ * The definitions as served just now, or for a tool that needs no approval not long ago: many calls in a row ask once.
+ * An approval is given for a definition, so that one is always looked at.
+ */
+async function servedTools(
+	server: ServerPolicy,
+	tool: ToolPolicy,
+	access: Access,
+	{ sessions, definitionAgeMs = 1000 }: Gate,
+	signal: AbortSignal,
+): Promise<readonly ToolDefinition[]> {
+	const known = lastServed.get(sessions) ?? new Map<string, { tools: readonly ToolDefinition[]; at: number }>();
+	lastServed.set(sessions, known);
+	const key = JSON.stringify([server.name, server.transport, access.key]);
+	const last = known.get(key);
+	if (last && tool.approval === 'never' && performance.now() - last.at < definitionAgeMs) return last.tools;
+	const tools = await sessions.listTools(server, access, signal);
+	if (known.size >= 100) known.clear();
+	known.set(key, { tools, at: performance.now() });
+	return tools;
+}
+
+const lastServed = new WeakMap<ToolSessions, Map<string, { tools: readonly ToolDefinition[]; at: number }>>();
 
 /** Of a token that was given once for several tasks, the one that it names has it and the others have none. */
 function ownApproval(
@@ -378,16 +405,25 @@ async function execute(run: Run, asked: DecisionRequest): Promise<CallResult> {
 	const { policy, database, auditKey, sessions } = run.gate;
 	const server = policy.servers.get(asked.server)!;
 	const facts = factsOf(run, asked);
-	const intent = await inTransaction(database, async (query) => {
-		const approval = server.tools.get(asked.tool)!.approval === 'required' ? genuine(asked) : undefined;
-		const used = approval && !(await consume(query, approval.id, approval.task, approval.approver, run.now()));
+	const approval = server.tools.get(asked.tool)!.approval === 'required' ? genuine(asked) : undefined;
+	const judged = (used: boolean) => {
 		const decided: Decision = used
 			? { decision: 'refuse', ...refusal('APPROVAL_REPLAY') }
 			: decide(asked, policy, run.now());
-		const event = decided.decision === 'allow' ? 'intent' : 'refused';
-		const auditId = await append(query, auditKey, { ...facts, event, code: decided.code }, run.now());
-		return { ...decided, auditId };
-	});
+		const event = decided.decision === 'allow' ? ('intent' as const) : ('refused' as const);
+		return { decided, entry: { ...facts, event, code: decided.code } };
+	};
+	const withoutApproval = async () => {
+		const { decided, entry } = judged(false);
+		return { ...decided, auditId: await recorded(run, entry) };
+	};
+	const withApproval = async ({ id, task, approver }: Approval) =>
+		await inTransaction(database, async (query) => {
+			const used = !(await consume(query, id, task, approver, run.now()));
+			const { decided, entry } = judged(used);
+			return { ...decided, auditId: await append(query, auditKey, entry, run.now()) };
+		});
+	const intent = await (approval === undefined ? withoutApproval() : withApproval(approval));
 	if (intent.decision !== 'allow') return { ...intent, decision: 'refuse' };
 
 	const startedAt = run.now();
@@ -463,7 +499,7 @@ function presentable(thrown: unknown, { redact }: Run): LocalAiError {
 }
 
 async function recorded({ gate, now }: Run, entry: AuditEntry): Promise<string> {
-	return await inTransaction(gate.database, (query) => append(query, gate.auditKey, entry, now()));
+	return await appendAlone(gate.database, gate.auditKey, entry, now());
 }
 
 /** What every record of a call says of it. Of the arguments: their shape, and a keyed hash that recognises them. */

@@ -122,6 +122,8 @@ export const said = (text: string, more: object = {}): ToolReply => ({
 export interface TestGate extends Gate {
 	readonly server: RecordingServer;
 	readonly database: Pool;
+	/** The address of the database. */
+	readonly url: string;
 	/** Another gate on the same database, as another process or a later policy has it. */
 	with(changes: Partial<Gate>): TestGate;
 	/** A token for a task by the policy in force, whatever the claims say otherwise. */
@@ -144,11 +146,13 @@ export async function openGate(url: string, data: string, text = policyText(data
 		approvalKey: approvalKey(secret),
 		auditKey: auditKey(Buffer.from(secret, 'base64')),
 		sessions: server.sessions,
+		definitionAgeMs: 0,
 	};
 	const made = (own: Gate): TestGate => ({
 		...own,
 		server,
 		database: own.database as Pool,
+		url,
 		with: (changes) => made({ ...own, ...changes }),
 		token: async (task, claims = {}) => {
 			const asked = { arguments: {}, ...task } as Task;

@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { LocalAiError } from '../../shared/errors';
 import { canonical } from '../task/canonical';
-import { inTransaction, type Database, type Query } from './store';
+import { ask, inTransaction, type Database, type Query } from './store';
 import { shortened, visible } from '../task/text';
 
 /** What is recorded of one event. Texts show every character and are cut; arguments are never among them. */
@@ -55,21 +55,41 @@ export function auditKey(secret: Uint8Array): AuditKey {
  */
 export async function append(query: Query, key: AuditKey, entry: AuditEntry, now: number): Promise<string> {
 	const [head] = await query<Head>('SELECT seq::text, hash, signature FROM mcp_audit_head FOR UPDATE');
-	if (head === undefined || !isSigned(head, key)) {
-		throw new LocalAiError('refused', 'The audit was tampered with, or its key was changed: its head is not ours', {
-			hint: 'Run Verify Audit. Until the cause is found no tool is called.',
-			reason: 'AUDIT',
-		});
-	}
-	const seq = Number(head.seq) + 1;
-	const record = { ...(presentable(entry) as object), at: new Date(now).toISOString() };
-	const hash = linkHash(key, seq, head.hash, record);
+	const link = linkTo(signed(head, key), key, entry, now);
 	await query(
 		`WITH added AS (INSERT INTO mcp_audit (seq, record, hash) VALUES ($1, $2, $3))
 		UPDATE mcp_audit_head SET seq = $1, hash = $3, signature = $4`,
-		[seq, JSON.stringify(record), hash, headSignature(key, seq, hash)],
+		[link.head.seq, link.record, link.head.hash, link.head.signature],
 	);
-	return `${seq}:${hash}`;
+	return auditIdOf(link.head);
+}
+
+/**
+ * Adds one record as `append` does, in a transaction of its own, and gives its `auditId`. When nobody else has added one
+ * since this process did, which is most of the time, that is a single statement.
+ */
+export async function appendAlone(database: Database, key: AuditKey, entry: AuditEntry, now: number): Promise<string> {
+	const known = heads.get(database);
+	const link = linkTo(known === undefined || !isSigned(known, key) ? emptyHead : known, key, entry, now);
+	const added = await ask(
+		database,
+		`WITH moved AS (
+			UPDATE mcp_audit_head SET seq = $1, hash = $3, signature = $4
+			WHERE seq = $1::bigint - 1 AND hash = $5 AND signature = $6 RETURNING id
+		)
+		INSERT INTO mcp_audit (seq, record, hash) SELECT $1, $2, $3 FROM moved RETURNING seq`,
+		[link.head.seq, link.record, link.head.hash, link.head.signature, link.before.hash, link.before.signature],
+	);
+	if (added.length === 1) {
+		heads.set(database, link.head);
+		return auditIdOf(link.head);
+	}
+	return await inTransaction(database, async (query) => {
+		const auditId = await append(query, key, entry, now);
+		const [head] = await query<Head>('SELECT seq::text, hash, signature FROM mcp_audit_head');
+		if (head !== undefined) heads.set(database, head);
+		return auditId;
+	});
 }
 
 /**
@@ -133,6 +153,11 @@ interface Anchor {
 	readonly hash: string;
 }
 
+/** As the schema puts it there, before anything was recorded. */
+const emptyHead: Head = { seq: '0', hash: '', signature: '' };
+/** The head that this process last left; the database says whether it still is the head. */
+const heads = new WeakMap<Database, Head>();
+
 const columns = 'seq::text, record, hash';
 const batchSize = 5000;
 const maxFaults = 20;
@@ -190,6 +215,27 @@ function parseAnchor(text: string): Anchor {
 	return { seq: Number(seq), hash };
 }
 
+/** The next record after `before`, and the head that it makes. */
+function linkTo(before: Head, key: AuditKey, entry: AuditEntry, now: number) {
+	const seq = Number(before.seq) + 1;
+	const record = { ...(presentable(entry) as object), at: new Date(now).toISOString() };
+	const hash = linkHash(key, seq, before.hash, record);
+	const head: Head = { seq: String(seq), hash, signature: headSignature(key, seq, hash) };
+	return { before, head, record: JSON.stringify(record) };
+}
+
+function signed(head: Head | undefined, key: AuditKey): Head {
+	if (head !== undefined && isSigned(head, key)) return head;
+	throw new LocalAiError('refused', 'The audit was tampered with, or its key was changed: its head is not ours', {
+		hint: 'Run Verify Audit. Until the cause is found no tool is called.',
+		reason: 'AUDIT',
+	});
+}
+
+function auditIdOf({ seq, hash }: Head): string {
+	return `${seq}:${hash}`;
+}
+
 function linkHash(key: AuditKey, seq: number, previous: string, record: object): string {
 	return createHmac('sha256', key.chain).update(canonical({ seq, previous, record })).digest('hex');
 }
@@ -198,7 +244,7 @@ function headSignature(key: AuditKey, seq: number, hash: string): string {
 	return createHmac('sha256', key.head).update(canonical({ seq, hash })).digest('hex');
 }
 
-/** The head that the schema puts there, before anything was recorded, has nothing to sign. */
+/** The empty head has nothing to sign. */
 function isSigned({ seq, hash, signature }: Head, key: AuditKey): boolean {
 	if (seq === '0') return hash === '' && signature === '';
 	const [ours, theirs] = [headSignature(key, Number(seq), hash), signature].map((text) => Buffer.from(text));

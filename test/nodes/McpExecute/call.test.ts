@@ -344,6 +344,16 @@ describe('definitions', () => {
 		expect(decisions.filter((one) => one === 'allow')).toHaveLength(1);
 	});
 
+	test('many calls in a row ask for a definition once a second, those that need an approval each time', async () => {
+		const lazy = gate.with({ definitionAgeMs: 60_000 });
+		for (let i = 0; i < 5; i += 1) await call(read, {}, undefined, lazy);
+		expect(gate.server.listed).toBe(1);
+		await call(read, { access: { key: 'another credential' } }, undefined, lazy);
+		expect(gate.server.listed).toBe(2);
+		for (let i = 0; i < 3; i += 1) await call(write, { approval: await gate.token(write) }, undefined, lazy);
+		expect(gate.server.listed).toBe(5);
+	});
+
 	test('listed is what the policy names and the caller may use', async () => {
 		expect((await listTools('filesystem', caller, access, gate)).map(({ name }) => name)).toEqual(
 			fileTools.slice(0, 5).map(({ name }) => name),

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import type { PoolClient } from 'pg';
 
-import { append, auditKey, keyedHash, shapeOf, verifyAudit } from '../../../../nodes/McpExecute/records/audit';
+import {
+	append,
+	appendAlone,
+	auditKey,
+	keyedHash,
+	shapeOf,
+	verifyAudit,
+} from '../../../../nodes/McpExecute/records/audit';
 import { inTransaction } from '../../../../nodes/McpExecute/records/store';
 import { openGate, type TestGate } from '../../../support/mcpGate';
 import { startPostgres, type PostgresServer } from '../../../support/postgres';
@@ -49,6 +56,25 @@ test('a hundred records at once form one chain without gap', async () => {
 		Array.from({ length: 100 }, (_, i) => i + 1),
 	);
 	expect(ids).toContain(report.head);
+});
+
+test('records added alone by several processes, and in transactions between them, form one chain', async () => {
+	const pools = [gate, await openGate(gate.url, folder), await openGate(gate.url, folder)].map(
+		({ database }) => database,
+	);
+	const one = (i: number) => appendAlone(pools[i % 3]!, key, entry(String(i)), 0);
+	await Promise.all(Array.from({ length: 60 }, (_, i) => (i % 5 === 0 ? add(String(i)) : one(i))));
+	for (let i = 0; i < 20; i += 1) await one(i * i);
+	expect(await verifyAudit(gate.database, key)).toMatchObject({ ok: true, records: 80 });
+	await Promise.all(pools.slice(1).map((pool) => pool.end()));
+});
+
+test('a record added alone stands on nothing that was tampered with', async () => {
+	const alone = () => appendAlone(gate.database, key, entry('a'), 0);
+	await alone();
+	await sql('UPDATE mcp_audit_head SET signature = reverse(signature)');
+	await expect(alone()).rejects.toMatchObject({ reason: 'AUDIT' });
+	expect(await sql('SELECT count(*)::int FROM mcp_audit')).toEqual([{ count: 1 }]);
 });
 
 test('a transaction that does not end leaves no record and no gap', async () => {
