@@ -11,6 +11,7 @@ import {
 } from '@modelcontextprotocol/client';
 import { LocalAiError } from '../../shared/errors';
 import { excerpt } from '../../shared/http';
+import { fromWire } from './failure';
 import { type HttpAddress, httpTransport } from './http';
 import { redactor } from '../redact';
 import { StdioTransport } from './stdio';
@@ -324,6 +325,8 @@ export class Session {
 			});
 		}
 		if (error instanceof ProtocolError) {
+			const told = fromWire(said, error.data);
+			if (told) return told;
 			return new LocalAiError('tool-failed', `The MCP server ${name} refused the request: ${said}`, {
 				hint: 'Correct what the server names, then try again.',
 				reason: 'TOOL_ERROR',

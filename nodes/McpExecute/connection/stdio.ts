@@ -2,6 +2,7 @@
 // flood without a line end only when the call times out.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
+import type { Socket } from 'node:net';
 import { delimiter, isAbsolute, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -108,7 +109,7 @@ export class StdioTransport implements Transport {
 		});
 		this.#dropGuard = guard(child.pid!);
 		// A server that waits for work keeps no program from ending; what is asked of it has a deadline that does.
-		for (const part of [child, child.stdin, child.stdout, child.stderr]) (part as { unref?: () => void }).unref?.();
+		for (const part of partsOf(child)) part.unref();
 	}
 
 	/** Resolves once the line is handed to the system; rejects when the process is gone. */
@@ -134,6 +135,8 @@ export class StdioTransport implements Transport {
 	async #end(): Promise<void> {
 		const child = this.#child;
 		if (child?.pid === undefined || this.#gone === undefined) return;
+		// Whoever closes wants to see it closed.
+		for (const part of partsOf(child)) part.ref();
 		child.stdin.end();
 		// What is not read keeps a process from ending.
 		child.stdout.resume();
@@ -258,6 +261,11 @@ function createAllowance(perWindow: number): (amount: number) => number {
 		used += amount;
 		return used <= perWindow ? 0 : windowMs - (now - start);
 	};
+}
+
+/** What keeps a program running as long as a process of its own does. */
+function partsOf(child: ChildProcessWithoutNullStreams): ReadonlyArray<{ ref(): unknown; unref(): unknown }> {
+	return [child, child.stdin as Socket, child.stdout as Socket, child.stderr as Socket];
 }
 
 function isExecutable(file: string): boolean {
