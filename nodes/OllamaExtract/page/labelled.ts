@@ -20,7 +20,7 @@ export interface Slice {
 	readonly text: string;
 }
 
-/** The labels of a document, those at the beginning of a cell and those behind a dash or a bar within it. */
+/** The labels of a document, those at the beginning of a cell and those behind a dash, a bar or an amount within it. */
 export function sitesIn(rows: readonly Row[]): Site[] {
 	return rows.flatMap((row, rowIndex) =>
 		row.cells.flatMap((cell, cellIndex): Site[] => {
@@ -40,7 +40,7 @@ export function sitesIn(rows: readonly Row[]): Site[] {
 			});
 			return found.map((one, nth) => ({
 				...one,
-				until: found[nth + 1]?.start ?? cell.text.length,
+				until: found[nth + 1]?.start ?? clauseEnd(cell.text, one.end),
 				rowIndex,
 				cellIndex,
 				row,
@@ -50,7 +50,13 @@ export function sitesIn(rows: readonly Row[]): Site[] {
 	);
 }
 
-const divider = /\s+[-–—|·•]\s+|\s{2,}/gu;
+/** Where the clause ends in which a label stands: behind an amount and a comma something else is said. */
+function clauseEnd(text: string, from: number): number {
+	const match = /(?<=\d ?€),\s+(?=\p{L})/u.exec(text.slice(from));
+	return match === null ? text.length : from + match.index;
+}
+
+const divider = /\s+[-–—|·•]\s+|\s{2,}|(?<=\d ?€),\s+/gu;
 
 /**
  * Where the value of a label may stand, likeliest first: behind it in its cell, in the cells to its right up to the
@@ -59,7 +65,7 @@ const divider = /\s+[-–—|·•]\s+|\s{2,}/gu;
 export function slicesAfter(rows: readonly Row[], site: Site): Slice[] {
 	const own = {
 		...slice(site.cell, site.end),
-		text: site.cell.text.slice(site.end, site.until).replace(/[\s–—|·•-]+$/u, ''),
+		text: site.cell.text.slice(site.end, site.until).replace(/[\s,–—|·•-]+$/u, ''),
 	};
 	if (site.until < site.cell.text.length) return [own].filter(({ text }) => text !== '');
 	const rest = site.row.cells.slice(site.cellIndex + 1);

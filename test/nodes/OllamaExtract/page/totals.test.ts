@@ -55,3 +55,11 @@ test('figures that cannot be the totals of one document are doubts, each with wh
 	expect(ambiguous.map(({ path }) => path)).toEqual(['totals.net', 'totals.tax', 'totals.gross']);
 	expect(ambiguous[1]?.message).toContain('2367.70');
 });
+
+test('net and tax in one sentence', () => {
+	const { totals, taxes } = totalsOf('Total HT : 219,00 €, TVA 10 % : 21,90 €, soit 240,90 € TTC.');
+	expect([totals.net?.value, totals.tax?.value]).toEqual(['219.00', '21.90']);
+	expect(taxes.map(({ rate, base, amount }) => [rate?.value, base?.value, amount?.value])).toEqual([
+		['10', undefined, '21.90'],
+	]);
+});
