@@ -13,6 +13,7 @@ const sections: Record<string, () => Promise<Section>> = {
 	exactness: () => import('./exactness.mts'),
 	boxes: () => import('./boxes.mts'),
 	tokens: () => import('./tokens.mts'),
+	mcp: () => import('./mcp.mts'),
 	health: () => import('./health.mts'),
 };
 
