@@ -12,39 +12,42 @@ export interface Fault {
 	readonly code: string;
 	readonly severity: Severity;
 	readonly cause: Words;
+	/** It was gone or less severe at the last look, for the first time. */
+	readonly easing?: true;
 }
 
 export interface Changes {
 	/** New findings, and known ones that became more severe; the worst causes first. */
 	readonly worse: readonly Finding[];
-	/** Faults that are gone or became less severe, as they were. */
+	/** Faults that are gone or less severe for good, as they were. */
 	readonly better: readonly Fault[];
 	/** To keep for the next look. */
 	readonly state: HealthState;
 }
 
 /**
- * What became worse or better since the last look; without one, everything found is new. A fault that cannot be judged
+ * What became worse or better since the last look; without one, everything found is new. Better is what is gone or less
+ * severe at two looks in a row, so that a value which sways about its limit is told once. A fault that cannot be judged
  * now is kept as it was: it is not better because nobody can see it. Notes of severity `info` never count.
  */
 export function compare(last: HealthState | null, diagnosis: Diagnosis): Changes {
 	const before = last?.faults ?? {};
 	const found = diagnosis.findings.filter(({ severity }) => severity !== 'info');
-	const now = new Map(found.map((one) => [one.id, one]));
-	const hidden = Object.entries(before).filter(([id, { code }]) => !now.has(id) && diagnosis.notJudged.includes(code));
 	const worse = found.filter(
 		({ id, severity }) => before[id] === undefined || rank[severity] > rank[before[id].severity],
 	);
-	const better = Object.entries(before)
-		.filter(([id, { code, severity }]) => {
-			const still = now.get(id);
-			return still === undefined ? !diagnosis.notJudged.includes(code) : rank[still.severity] < rank[severity];
-		})
-		.map(([, fault]) => fault);
-	const faults = Object.fromEntries([
-		...found.map(({ id, code, severity, cause }): [string, Fault] => [id, { code, severity, cause }]),
-		...hidden,
-	]);
+	const better: Fault[] = [];
+	const faults: Record<string, Fault> = Object.fromEntries(
+		found.map(({ id, code, severity, cause }) => [id, { code, severity, cause }]),
+	);
+	for (const [id, fault] of Object.entries(before)) {
+		const now = faults[id];
+		const hidden = now === undefined && diagnosis.notJudged.includes(fault.code);
+		const eases = !hidden && (now === undefined || rank[now.severity] < rank[fault.severity]);
+		if (hidden) faults[id] = fault;
+		else if (eases && fault.easing) better.push(fault);
+		else if (eases) faults[id] = { ...fault, easing: true };
+	}
 	return { worse, better, state: { takenAt: diagnosis.takenAt, faults } };
 }
 
@@ -68,6 +71,7 @@ const stateSchema = z.object({
 			code: z.string(),
 			severity: z.enum(['critical', 'warning', 'unknown', 'info']),
 			cause: z.object({ en: z.string(), fr: z.string() }),
+			easing: z.literal(true).optional(),
 		}),
 	),
 }) satisfies z.ZodType<HealthState>;
