@@ -12,11 +12,14 @@ export type SchemaCheck = (value: unknown) => string | null;
  * elsewhere, a pattern that needs backtracking) or SCHEMA_TOO_COMPLEX (more than 10,000 steps to check one value).
  */
 export function compileSchema(schema: unknown): SchemaCheck {
+	if (typeof schema !== 'object' || schema === null) {
+		throw unusable('SCHEMA_UNSUPPORTED', 'The JSON Schema is no JSON object');
+	}
 	const cost = costOf(schema, schema, [], new Set());
 	if (cost > maxCost) {
 		throw unusable('SCHEMA_TOO_COMPLEX', `The JSON Schema is too complex: more than ${maxCost} steps for one value`);
 	}
-	const { $schema: dialect, ...rules } = Object(schema) as Record<string, unknown>;
+	const { $schema: dialect, ...rules } = schema as Record<string, unknown>;
 	try {
 		const ajv = typeof dialect === 'string' && dialect.includes('draft-07') ? new Ajv(options) : new Ajv2020(options);
 		const validate = ajv.compile(rules);
@@ -33,13 +36,13 @@ const maxDepth = 100;
 const options: Options = {
 	strict: false,
 	validateFormats: false,
-	addUsedSchema: false,
 	logger: false,
 	code: {
 		regExp: Object.assign(
 			(pattern: string) => {
 				const compiled = RE2JS.compile(pattern);
-				return { test: (text: string) => compiled.test(text) };
+				// ajv keeps one pattern for each text that they are written as.
+				return { test: (text: string) => compiled.test(text), toString: () => pattern };
 			},
 			{ code: 'linearTime' },
 		),
