@@ -15,6 +15,7 @@ const sections: Record<string, () => Promise<Section>> = {
 	tokens: () => import('./tokens.mts'),
 	mcp: () => import('./mcp.mts'),
 	health: () => import('./health.mts'),
+	docker: () => import('./docker.mts'),
 };
 
 const asked = process.argv.slice(2);
