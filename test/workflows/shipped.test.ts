@@ -10,6 +10,7 @@ import type {
 
 import { description as mcpExecute } from '../../nodes/McpExecute/description';
 import { description as ollamaExtract } from '../../nodes/OllamaExtract/description';
+import { description as vpsHealth } from '../../nodes/VpsHealth/description';
 import { shippedCredentials } from '../../stack/credentials.mts';
 import { installN8n, n8nVersion } from '../../stack/n8nInstall.mts';
 import { readSettings } from '../../stack/settings.mts';
@@ -41,6 +42,7 @@ const shipped = globSync('*.json', { cwd: folder })
 const ourTypes: Record<string, INodeTypeDescription> = {
 	'n8n-nodes-aurastack.mcpExecute': mcpExecute,
 	'n8n-nodes-aurastack.ollamaExtract': ollamaExtract,
+	'n8n-nodes-aurastack.vpsHealth': vpsHealth,
 };
 
 let n8n: string;
