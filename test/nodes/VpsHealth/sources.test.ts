@@ -4,8 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { collectFacts } from '../../../nodes/VpsHealth/diagnose';
+import { setTimeout as wait } from 'node:timers/promises';
+import { collectFacts, diagnose } from '../../../nodes/VpsHealth/diagnose';
 import { sourcesOf } from '../../../nodes/VpsHealth/sources';
+import { startDocker, whyNoDocker } from '../../support/docker';
 import { healthyMachine } from '../../support/machineFacts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vps-sources-'));
@@ -68,3 +70,44 @@ test('servers that are not there are told as silent, each by itself', async () =
 	}
 	expect(JSON.stringify(facts)).not.toContain('c4n4ry');
 });
+
+const noDocker = whyNoDocker();
+if (noDocker !== null) console.log(`Skipped, faults of real containers: ${noDocker}.`);
+(noDocker === null ? test : test.skip)(
+	'on a real engine the containers that loop, ended, or are unhealthy are named, and no other',
+	async () => {
+		const engine = await startDocker();
+		try {
+			engine.run('well', 'while :; do sleep 1; done', '--restart', 'unless-stopped');
+			engine.run('loops', 'exit 3', '--restart', 'always');
+			engine.run('ended', 'exit 4');
+			engine.run('once', 'exit 0');
+			engine.run(
+				'unhealthy',
+				'while :; do sleep 1; done',
+				...['--health-cmd', 'exit 1', '--health-interval', '1s', '--health-retries', '1'],
+			);
+			const allowed = ['well', 'loops', 'ended', 'once', 'unhealthy'];
+			const docker = { address: { kind: 'socket' as const, path: engine.socketPath }, allowed };
+			const look = async () => {
+				const facts = await collectFacts({ containers: sourcesOf({ docker }).containers! });
+				const named = diagnose(facts).findings.filter(({ code }) => code.startsWith('container-'));
+				return named.map(({ id, severity }) => `${severity} ${id}`).sort();
+			};
+			const expected = [
+				'critical container-restart-loop:loops',
+				'critical container-unhealthy:unhealthy',
+				'warning container-down:ended',
+			];
+			let named = await look();
+			for (let tries = 0; tries < 20 && named.join() !== expected.join(); tries++) {
+				await wait(500);
+				named = await look();
+			}
+			expect(named).toEqual(expected);
+		} finally {
+			await engine.stop();
+		}
+	},
+	180_000,
+);
