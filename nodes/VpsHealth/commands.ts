@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
+import { isContainer } from './host';
 
 export interface RunRequest {
 	/** A name of the table below. */
@@ -29,6 +30,8 @@ export interface RunResult {
 	/** There was more output; the command was stopped there. */
 	readonly truncated: boolean;
 	readonly durationMs: number;
+	/** Where n8n runs in a container, most commands tell of that container and not of the machine below it. */
+	readonly ranIn: 'machine' | 'container';
 }
 
 /**
@@ -43,7 +46,9 @@ export async function runCommand(request: RunRequest): Promise<RunResult> {
 	const file = await locate(program);
 	const started = Date.now();
 	const ended = await run(file, args, { command, timeoutMs, maxBytes, ...(signal && { signal }) });
-	return { command, argv: [file, ...args], ...ended, durationMs: Date.now() - started };
+	const durationMs = Date.now() - started;
+	const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+	return { command, argv: [file, ...args], ...ended, durationMs, ranIn: isContainer(mounts) ? 'container' : 'machine' };
 }
 
 /** What would be run. Throws LocalAiError `refused` for a command or an argument that the table does not have. */

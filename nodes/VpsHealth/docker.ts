@@ -151,7 +151,7 @@ export async function restartContainer(docker: Docker, name: string, request: Re
 	const started = Date.now();
 	return await within(docker, request, 60_000, async (engine) => {
 		const container = await allowedContainer(engine, docker, name);
-		const ownId = request.ownId === undefined ? await ownContainerId() : request.ownId;
+		const ownId = request.ownId === undefined ? await ownContainer() : request.ownId;
 		const why = whyProtected(container, request.protected ?? [], ownId);
 		if (why !== null && !allowProtected) {
 			throw new LocalAiError('refused', `The container "${name}" is protected: ${why}.`, {
@@ -187,13 +187,10 @@ export function isContainerName(text: string): boolean {
 	return /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/.test(text) && !/^[0-9a-f]{12,}$/.test(text);
 }
 
-/** The id of the container that this process runs in, or `null`, from the files that an engine mounts into it. */
-export async function ownContainerId(): Promise<string | null> {
-	const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-	return (
-		/\/(?:overlay-)?containers\/([0-9a-f]{64})\/(?:userdata\/)?(?:hostname|hosts|resolv\.conf) /.exec(mounts)?.[1] ??
-		null
-	);
+/** The id of the container whose /proc/self/mountinfo this is, from the files that an engine mounts into it. */
+export function containerIdIn(mountinfo: string): string | null {
+	const mounted = /\/(?:overlay-)?containers\/([0-9a-f]{64})\/(?:userdata\/)?(?:hostname|hosts|resolv\.conf) /;
+	return mounted.exec(mountinfo)?.[1] ?? null;
 }
 
 interface Listed {
@@ -253,6 +250,10 @@ function mustAllowSome({ allowed }: Docker): void {
 	throw new LocalAiError('configuration', 'The Docker credential allows no container.', {
 		hint: 'Write the exact names of the containers into the credential.',
 	});
+}
+
+async function ownContainer(): Promise<string | null> {
+	return containerIdIn(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''));
 }
 
 function whyProtected({ id, name, image, command, labels }: Listed, names: readonly string[], ownId: string | null) {
@@ -586,6 +587,7 @@ async function connect(address: DockerAddress, signal: AbortSignal): Promise<Eng
 		ca: undefined,
 		cert: undefined,
 		key: undefined,
+		timeout: undefined,
 	};
 	// Each of these is named, or DOCKER_HOST and its like in the environment would win over the credential.
 	const { modem } = new Dockerode(

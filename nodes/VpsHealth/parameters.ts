@@ -249,12 +249,13 @@ const seconds = z.coerce.number().positive().max(3_600);
 const port = z.coerce.number().int().min(1).max(65_535);
 const pem = z.string().regex(/-----BEGIN [A-Z ]+-----/, 'not in PEM');
 const filled = text.min(1, 'empty');
+const hostName = text.regex(/^[a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?$/, 'not the name or address of a host');
 
 const containerNames = { allowedContainers: z.string().default(''), protectedContainers: z.string().default('') };
 const dockerFields = z.discriminatedUnion('connection', [
 	z.object({ connection: z.literal('socket'), socketPath: filled, ...containerNames }),
-	z.object({ connection: z.literal('tcp'), host: filled, port, ...containerNames }),
-	z.object({ connection: z.literal('tls'), host: filled, port, ca: pem, cert: pem, key: pem, ...containerNames }),
+	z.object({ connection: z.literal('tcp'), host: hostName, port, ...containerNames }),
+	z.object({ connection: z.literal('tls'), host: hostName, port, ca: pem, cert: pem, key: pem, ...containerNames }),
 ]);
 
 const queueValues = z.object({ queueName: text, queuePrefix: text, redisKeyPrefix: text, workers: text }).partial();

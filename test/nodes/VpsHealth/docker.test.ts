@@ -1,3 +1,5 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createServer as createSecureServer } from 'node:https';
 import fc from 'fast-check';
 import {
 	createServer,
@@ -7,11 +9,12 @@ import {
 	type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import {
+	containerIdIn,
 	containerLogs,
 	countContainers,
 	frames,
@@ -25,6 +28,8 @@ import { startDocker, whyNoDocker, type DockerEngine } from '../../support/docke
 
 const noDocker = whyNoDocker();
 if (noDocker !== null) console.log(`Skipped, the tests on a real Docker engine: ${noDocker}.`);
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+if (!hasOpenssl) console.log('Skipped, Docker over TLS: openssl, which makes the certificates, is not installed.');
 const onDocker = noDocker === null ? describe : describe.skip;
 
 jest.setTimeout(30_000);
@@ -257,6 +262,28 @@ describe('on an engine that answers as it is told', () => {
 		});
 	});
 
+	(hasOpenssl ? test : test.skip)('over TLS both sides show their certificate', async () => {
+		const folder = mkdtempSync(join(tmpdir(), 'docker-tls-'));
+		const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+		const files = ['-keyout', join(folder, 'key'), '-out', join(folder, 'cert')];
+		execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', ...files, ...subject], {
+			stdio: 'ignore',
+		});
+		const [key, cert] = ['key', 'cert'].map((name) => readFileSync(join(folder, name), 'utf8')) as [string, string];
+		rmSync(folder, { recursive: true });
+		const options = { key, cert, ca: cert, requestCert: true, rejectUnauthorized: true };
+		const secure = createSecureServer(options, (_, reply) => void reply.end(JSON.stringify([listed('n8n')])));
+		await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+		standIns.push(async () => {
+			secure.closeAllConnections();
+			await new Promise((resolve) => secure.close(resolve));
+		});
+		const { port } = secure.address() as AddressInfo;
+		const place = { kind: 'tcp', host: '127.0.0.1', port } as const;
+		expect(await countContainers({ ...place, tls: { ca: cert, cert, key } })).toBe(1);
+		await expect(countContainers(place)).rejects.toMatchObject({ code: 'unreachable' });
+	});
+
 	test('without an allowed container nothing is listed', async () => {
 		const engine = await standIn((_, reply) => reply.end('[]'));
 		await expect(listContainers(engine.docker())).rejects.toMatchObject({ code: 'configuration' });
@@ -412,6 +439,18 @@ onDocker('on a real engine', () => {
 		expect(restarted).toMatchObject({ container: 'sleeper', state: 'running', startedAt: after.startedAt });
 		expect(Date.parse(after.startedAt!)).toBeGreaterThan(Date.parse(before.startedAt!));
 	}, 30_000);
+
+	test('a program in a container knows its own id', () => {
+		const mounts = engine.docker(
+			'exec',
+			'talker',
+			'/bin/sh',
+			'-c',
+			'while read -r line; do echo "$line"; done < /proc/self/mountinfo',
+		);
+		expect(containerIdIn(`${mounts}\n`)).toBe(engine.docker('inspect', '-f', '{{.Id}}', 'talker'));
+		expect(containerIdIn('22 1 8:1 / / rw - ext4 /dev/vda rw\n')).toBeNull();
+	});
 
 	test('neither ids nor containers that are not allowed are touched', async () => {
 		const id = engine.docker('inspect', '-f', '{{.Id}}', 'private');
