@@ -13,6 +13,9 @@ export interface Facts {
 	readonly databaseUrl: string;
 	readonly folders: State['folders'];
 	readonly webhooks: Readonly<Record<string, readonly Webhook[]>>;
-	readonly services: { readonly ollama: OllamaService };
+	readonly services: {
+		readonly ollama: OllamaService;
+		readonly mcpGateway: { readonly url: string; readonly tokenFile: string };
+	};
 	readonly processes: readonly RunningProcess[];
 }

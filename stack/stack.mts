@@ -10,6 +10,8 @@ import { freeBytesAt, isFullDisk, requireSpace, watchDiskSpace } from './diskSpa
 import type { Facts } from './facts.mts';
 import { stopLeftovers } from './leftovers.mts';
 import { lock } from './lock.mts';
+import { gatewayProgram } from './mcpGateway.mts';
+import { installMcpServers } from './mcpInstall.mts';
 import { type N8nSettings, mainProgram, n8nCommand, userFolder, workerProgram } from './n8n.mts';
 import { installN8n, n8nVersion } from './n8nInstall.mts';
 import { placePackage } from './nodePackage.mts';
@@ -21,7 +23,7 @@ import { type RedisAddress, answers, findRedis, parseRedisUrl, redisProgram } fr
 import type { Settings } from './settings.mts';
 import { forgetImport, importShipped } from './shipped.mts';
 import { type State, openState, readJson, secret, writeJson } from './state.mts';
-import { placePolicy, toolFolders } from './toolPolicy.mts';
+import { gatewayFolders, placePolicy, toolFolders } from './toolPolicy.mts';
 import { modelsOf, readWorkflows, webhooksOf } from './workflows.mts';
 
 /** A stack that is up. */
@@ -84,7 +86,8 @@ export async function bringUp(settings: Settings, watch: Watch): Promise<Stack> 
 		rmSync(state.stackFile, { force: true });
 		await clearTheGround(settings, state, watch);
 		const n8nFolder = await installN8n(settings.cache, watch);
-		const { facts, ...rest } = await startAll(settings, state, n8nFolder, processes, watch);
+		const mcpServers = await installMcpServers(settings.root, settings.cache, watch);
+		const { facts, ...rest } = await startAll(settings, state, { n8nFolder, mcpServers }, processes, watch);
 		watch.signal.throwIfAborted();
 		ready = facts;
 		announce();
@@ -110,7 +113,13 @@ async function clearTheGround(settings: Settings, state: State, { say }: Watch):
 	await requireFree(settings.editorPort, 'AURASTACK_PORT');
 }
 
-async function startAll(settings: Settings, state: State, n8nFolder: string, processes: Processes, watch: Watch) {
+async function startAll(
+	settings: Settings,
+	state: State,
+	{ n8nFolder, mcpServers }: { n8nFolder: string; mcpServers: string },
+	processes: Processes,
+	watch: Watch,
+) {
 	const { say, signal } = watch;
 	const workers = Array.from({ length: settings.workers }, (_, index) => `n8n-worker-${index + 1}`);
 	const port = await choosePorts(state.portsFile, [
@@ -156,9 +165,10 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 		...(settings.publicUrl && { publicUrl: settings.publicUrl }),
 		compileCache: join(settings.cache, `compiled-${process.version}`),
 	};
+	const variables = toolFolders(state, mcpServers);
 	const tools: ToolCalling = {
 		policyFile: placePolicy(join(settings.root, 'services', 'mcp', 'mcp-policy.yaml'), state),
-		variables: toolFolders(state),
+		variables,
 		approvalKey: keyOf('mcp-approval-key'),
 		auditKey: keyOf('mcp-audit-key'),
 		gatewayUrl: `http://127.0.0.1:${port('mcp-gateway')}`,
@@ -204,6 +214,20 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 			probe: '/api/v1/executions?limit=1',
 		},
 	])) as [string, string];
+	const gatewayTokenFile = state.secretFile('mcp-gateway-token');
+	const gateway = processes.start(
+		gatewayProgram(
+			{
+				root: settings.root,
+				servers: mcpServers,
+				...gatewayFolders(variables),
+				tokenFile: gatewayTokenFile,
+				n8n: { apiUrl: editorUrl, apiKeyFile },
+			},
+			port('mcp-gateway'),
+		),
+	);
+	gateway.catch(() => {});
 	const workflows = readWorkflows(join(settings.root, 'workflows'), state.files);
 	await importShipped(
 		shippedCredentials({
@@ -225,10 +249,11 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 			...(settings.publicUrl && { publicUrl: settings.publicUrl }),
 			recordFile: state.shippedFile,
 			say,
+			signal,
 		},
 	);
 	const ollama = await findOllama(settings.ollamaUrl, [...new Set(workflows.flatMap(modelsOf))]);
-	await started;
+	await Promise.all([started, gateway]);
 
 	const facts: Omit<Facts, 'processes'> = {
 		mode: redis ? 'queue' : 'regular',
@@ -244,7 +269,7 @@ async function startAll(settings: Settings, state: State, n8nFolder: string, pro
 				)
 				.filter(([, webhooks]) => webhooks.length > 0),
 		),
-		services: { ollama },
+		services: { ollama, mcpGateway: { url: tools.gatewayUrl, tokenFile: gatewayTokenFile } },
 	};
 	return {
 		facts,

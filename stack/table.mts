@@ -4,7 +4,7 @@ import type { Stack } from './stack.mts';
 /** What a person needs to know once the stack is ready; the password is shown only by the start that made it. */
 export function closingTable({ facts, stackFile, workflowNames, newPassword }: Omit<Stack, 'stop'>): string {
 	const { port } = new URL(facts.editorUrl);
-	const { ollama } = facts.services;
+	const { ollama, mcpGateway } = facts.services;
 	const rows: [string, string][] = [
 		['Editor', facts.editorUrl],
 		[
@@ -26,6 +26,7 @@ export function closingTable({ facts, stackFile, workflowNames, newPassword }: O
 		['Ollama', ollama.found ? `${ollama.url}, ${ollama.models.length} models` : `none answers at ${ollama.url}`],
 		...ollama.commands.map((command): [string, string] => ['  missing, run', command]),
 		...ollama.optional.map(({ purpose, command }): [string, string] => [`  optional ${purpose}`, command]),
+		['MCP gateway', `${mcpGateway.url}, token in ${mcpGateway.tokenFile}`],
 		...(facts.mode === 'regular'
 			? [['Redis', 'none: regular mode, everything runs in one n8n'] as [string, string]]
 			: []),

@@ -12,11 +12,13 @@ import {
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
 
+import { createSessions } from '../../nodes/McpExecute/sessions';
 import { identify } from '../../stack/leftovers.mts';
+import { httpServer } from '../support/mcpServers';
 import { type TestStack, runStart, startStack } from '../support/stack';
 
 const workflowId = 'MXmDVXcHxkHXveOU';
-const names = ['n8n-main', 'n8n-worker-1', 'n8n-worker-2', 'postgres', 'redis'];
+const names = ['mcp-gateway', 'n8n-main', 'n8n-worker-1', 'n8n-worker-2', 'postgres', 'redis'];
 
 jest.setTimeout(300_000);
 
@@ -42,6 +44,29 @@ const query = async (sql: string) => {
 	await client.end();
 	return rows;
 };
+
+test('the MCP gateway serves the four servers to whoever has its token, from folders below the work folder', async () => {
+	const { url, tokenFile } = stack.facts().services.mcpGateway;
+	const token = readFileSync(tokenFile, 'utf8').trim();
+	const pool = createSessions();
+	const who = { key: 'test', bearerToken: token };
+	const server = (name: string) =>
+		httpServer(`${url}/${name}/mcp`, { connectTimeoutMs: 30_000, callTimeoutMs: 30_000 });
+	const names = ['memory', 'sequential-thinking', 'filesystem', 'n8n-mcp'];
+	const tools = await Promise.all(names.map((name) => pool.listTools(server(name), who)));
+	// With the key of this n8n the last one offers to manage workflows, too.
+	expect(tools.map(({ length }) => length)).toEqual([9, 1, 14, 28]);
+	const allowed = await pool.callTool(server('filesystem'), { tool: 'list_allowed_directories', arguments: {} }, who);
+	const work = join(stack.home, 'work');
+	const folders = ['qwen-agent', 'workflows', 'vps-inventory', 'tmp', 'log'].map((name) => join(work, name));
+	expect(allowed).toMatchObject({
+		result: { content: [{ text: `Allowed directories:\n${folders.join('\n')}` }] },
+	});
+	const workflows = await pool.callTool(server('n8n-mcp'), { tool: 'n8n_list_workflows', arguments: {} }, who);
+	expect(JSON.stringify(workflows)).toContain(workflowId);
+	await pool.close();
+	expect((await fetch(`${url}/servers`)).status).toBe(401);
+});
 
 const pids = () => stack.facts().processes.map(({ pid }) => pid);
 

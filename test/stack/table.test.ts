@@ -36,6 +36,7 @@ const facts: Facts = {
 			commands: ['ollama pull qwen:3b'],
 			optional: [{ name: 'vision:3b', purpose: 'for images', command: 'ollama pull vision:3b' }],
 		},
+		mcpGateway: { url: 'http://127.0.0.1:23456', tokenFile: '/h/secrets/mcp-gateway-token' },
 	},
 	processes: [],
 };
@@ -51,6 +52,7 @@ test('the table gives the editor, the tunnel, the folder, the webhook and what i
 		'curl -X POST -H "X-AuraStack-Token: $(cat \'/h/secrets/webhook-token\')" http://127.0.0.1:5678/webhook/ask',
 		'missing, run         ollama pull qwen:3b\n',
 		'optional for images  ollama pull vision:3b\n',
+		'http://127.0.0.1:23456, token in /h/secrets/mcp-gateway-token\n',
 	]) {
 		expect(table).toContain(part);
 	}

@@ -25,7 +25,7 @@ test('the policy is copied, follows the shipped one, and is left alone once a pe
 
 test('every variable of the shipped policy is given, and its folders exist below the work folder', () => {
 	const state = openState(join(folder, 'other'));
-	const variables = toolFolders(state);
+	const variables = toolFolders(state, '/servers');
 	const policy = loadPolicy(readFileSync(join(__dirname, '../../services/mcp/mcp-policy.yaml'), 'utf8'), variables);
 	expect([...policy.servers.keys()]).toEqual(['memory', 'sequential-thinking', 'filesystem', 'n8n-mcp']);
 	const rules = policy.servers.get('filesystem')!.tools.get('read_text_file')!.arguments;
