@@ -151,6 +151,9 @@ function environment(settings: N8nSettings): NodeJS.ProcessEnv {
 		GENERIC_TIMEZONE: Intl.DateTimeFormat().resolvedOptions().timeZone,
 		EXECUTIONS_DATA_PRUNE: 'true',
 		EXECUTIONS_DATA_MAX_AGE: '168',
+		// Minutes. What n8n was told not to keep, headers and bodies of webhooks among it, stays in its database until this
+		// clears it away; 15 unless given.
+		EXECUTIONS_DATA_PRUNE_HARD_DELETE_INTERVAL: '0.25',
 		N8N_ENFORCE_SETTINGS_FILE_PERMISSIONS: 'true',
 		N8N_LOG_LEVEL: process.env.N8N_LOG_LEVEL ?? 'warn',
 		N8N_GRACEFUL_SHUTDOWN_TIMEOUT: '28',

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Credential } from './credentials.mts';
 import { withClient } from './database.mts';
 import { readJson, writeJson } from './state.mts';
-import { type Workflow, missingSteps } from './workflows.mts';
+import { type Workflow, missingSteps, webhooksOf } from './workflows.mts';
 
 /** What is remembered of the last import of one workflow or credential. */
 export interface ImportRecord {
@@ -28,6 +29,8 @@ export interface ImportTarget {
 	/** Where import records are kept; what goes to n8n stands for a moment beside it. */
 	readonly recordFile: string;
 	readonly say: (line: string) => void;
+	/** Ends the wait for n8n. */
+	readonly signal: AbortSignal;
 }
 
 interface Stored {
@@ -54,7 +57,10 @@ export function decide(shipped: string, stored: string | undefined, record: Impo
 	return record.shipped === shipped ? 'current' : 'import';
 }
 
-/** Imports the shipped credentials, then the workflows, and publishes those whose credentials and URL exist. */
+/**
+ * Imports the shipped credentials, then the workflows, and publishes those whose credentials and URL exist. Resolves once
+ * n8n serves the webhooks of what is published, which it does a moment after it was told.
+ */
 export async function importShipped(
 	credentials: readonly Credential[],
 	workflows: readonly Workflow[],
@@ -66,7 +72,7 @@ export async function importShipped(
 	await importKind('workflow', workflows, storedWorkflows, target, (files) =>
 		target.command(['import:workflow', '--separate', `--input=${files}`]),
 	);
-	await publishAll(workflows, target);
+	await webhooksServed(await publishAll(workflows, target), target);
 }
 
 /** Removes what an import was giving to n8n, credentials in clear among it, when it was killed. */
@@ -120,8 +126,11 @@ function importFolder(recordFile: string): string {
 	return join(dirname(recordFile), 'import');
 }
 
-/** A sub-workflow has to be published before what calls it, so refused ones are tried again while others succeed. */
-async function publishAll(workflows: readonly Workflow[], target: ImportTarget): Promise<void> {
+/**
+ * A sub-workflow has to be published before what calls it, so refused ones are tried again while others succeed. Resolves
+ * to those that are published now and were not before.
+ */
+async function publishAll(workflows: readonly Workflow[], target: ImportTarget): Promise<Workflow[]> {
 	const records = readRecords(target.recordFile);
 	const stored = byId(
 		await storedWorkflows(
@@ -140,6 +149,7 @@ async function publishAll(workflows: readonly Workflow[], target: ImportTarget):
 		target.say(`"${workflow.name}" stays a draft: ${steps.join('; ')}, then publish it there or start again`);
 		waiting = waiting.filter((one) => one !== workflow);
 	}
+	const done: Workflow[] = [];
 	for (;;) {
 		const refused: { workflow: Workflow; words: string }[] = [];
 		for (const workflow of waiting) {
@@ -153,6 +163,7 @@ async function publishAll(workflows: readonly Workflow[], target: ImportTarget):
 				published.map(({ id }) => id),
 			),
 		);
+		done.push(...published.filter(({ id }) => after.get(id)?.published));
 		for (const { id, name } of published) {
 			const now = after.get(id);
 			if (now?.published) records[`workflow ${id}`] = { ...records[`workflow ${id}`]!, stored: now.hash };
@@ -161,9 +172,29 @@ async function publishAll(workflows: readonly Workflow[], target: ImportTarget):
 		writeJson(target.recordFile, records);
 		if (refused.length === 0 || published.length === 0) {
 			for (const { workflow, words } of refused) target.say(`"${workflow.name}" stays a draft, n8n says: ${words}`);
-			return;
+			return done;
 		}
 		waiting = refused.map(({ workflow }) => workflow);
+	}
+}
+
+const servedWithinMs = 60_000;
+
+async function webhooksServed(published: readonly Workflow[], target: ImportTarget): Promise<void> {
+	const deadline = performance.now() + servedWithinMs;
+	let waiting = published.filter((workflow) => webhooksOf(workflow, '', () => '').length > 0);
+	for (;;) {
+		const served = await withClient(target.databaseUrl, async (client) => {
+			const { rows } = await client.query<{ id: string }>('SELECT DISTINCT "workflowId" AS id FROM webhook_entity');
+			return new Set(rows.map(({ id }) => id));
+		});
+		waiting = waiting.filter(({ id }) => !served.has(id));
+		if (waiting.length === 0) return;
+		if (performance.now() > deadline) break;
+		await wait(200, undefined, { signal: target.signal });
+	}
+	for (const { name } of waiting) {
+		target.say(`"${name}" is published, yet n8n does not serve its webhooks: the log of n8n-main says why`);
 	}
 }
 
