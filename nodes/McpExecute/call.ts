@@ -19,7 +19,7 @@ import { pinOf, setPin } from './records/pins';
 import type { ServerPolicy, ToolPolicy } from './policy';
 import { redactor } from './redact';
 import { consume, openRequest, type ApprovalDesk, type OpenRequest } from './approval/requests';
-import { inTransaction } from './records/store';
+import { inTransaction, type Database } from './records/store';
 import { parseTask, taskHash, type Caller } from './task/task';
 import { shortened, visible } from './task/text';
 import { approvalView } from './approval/view';
@@ -209,19 +209,19 @@ export async function listTools(
 ): Promise<readonly ListedTool[]> {
 	const server = gate.policy.servers.get(serverName);
 	if (server === undefined) throw notAllowed(refusal('SERVER_NOT_ALLOWED'));
-	const served = redactor(secretsOf(access))(await gate.sessions.listTools(server, access, signal));
+	const redact = redactor(secretsOf(access));
 	const listed: ListedTool[] = [];
-	for (const definition of served) {
+	for (const definition of await gate.sessions.listTools(server, access, signal)) {
 		const tool = server.tools.get(definition.name);
 		const task = { server: serverName, tool: definition.name, arguments: {}, caller };
 		if (tool === undefined || 'refusal' in screen(task, gate.policy)) continue;
 		listed.push({
 			name: definition.name,
-			definition,
+			definition: redact(definition),
 			approval: tool.approval,
 			risk: tool.risk,
-			changes: await changesOf(definition, server, tool, gate),
-			flags: definitionFlags(definition),
+			changes: redact(await changesOf(definition, server, tool, gate)),
+			flags: redact(definitionFlags(definition)),
 		});
 	}
 	return listed;
@@ -254,6 +254,7 @@ export async function acceptDefinition(
 			now,
 		);
 	});
+	lastKnown.delete(gate.sessions);
 	return { changes, auditId };
 }
 
@@ -305,43 +306,43 @@ async function lookUp(run: Run): Promise<DecisionRequest | { refusal: Refusal }>
 	return { ...asked, approval: ownApproval(asked, definition, run), resolvedPaths, definition };
 }
 
+/**
+ * The tool as it is served now, or if it needs no approval not long ago: many calls in a row ask once. An approval is
+ * given for a definition, so that one is always looked at.
+ */
 async function knownDefinition(
 	server: ServerPolicy,
 	tool: ToolPolicy,
 	{ request, gate, signal }: Run,
 ): Promise<KnownDefinition | null> {
-	const definition = (await servedTools(server, tool, request.access, gate, signal)).find(
-		({ name }) => name === tool.name,
-	);
-	if (definition === undefined) return null;
-	const hash = definitionHash(definition);
-	const pinned = tool.pin ?? (await pinOf(gate.database, server.name, definition)).hash;
-	return { definition, hash, pinned, input: inputCheck(definition, hash) };
+	const { policy, database, sessions, definitionAgeMs = 1000 } = gate;
+	const kept = lastKnown.get(sessions) ?? new Map<string, Kept>();
+	lastKnown.set(sessions, kept);
+	const key = JSON.stringify([policy.version, server.name, server.transport, tool.name, request.access.key]);
+	const last = kept.get(key);
+	const isFresh = last?.database === database && performance.now() - last.at < definitionAgeMs;
+	if (last && isFresh && tool.approval === 'never') return last.known;
+
+	const served = await sessions.listTools(server, request.access, signal);
+	const definition = served.find(({ name }) => name === tool.name);
+	let known: KnownDefinition | null = null;
+	if (definition !== undefined) {
+		const hash = definitionHash(definition);
+		const pinned = tool.pin ?? (await pinOf(database, server.name, definition)).hash;
+		known = { definition, hash, pinned, input: inputCheck(definition, hash) };
+	}
+	if (kept.size >= 1000) kept.clear();
+	kept.set(key, { known, database, at: performance.now() });
+	return known;
 }
 
-/**
- * The definitions as served just now, or for a tool that needs no approval not long ago: many calls in a row ask once.
- * An approval is given for a definition, so that one is always looked at.
- */
-async function servedTools(
-	server: ServerPolicy,
-	tool: ToolPolicy,
-	access: Access,
-	{ sessions, definitionAgeMs = 1000 }: Gate,
-	signal: AbortSignal,
-): Promise<readonly ToolDefinition[]> {
-	const known = lastServed.get(sessions) ?? new Map<string, { tools: readonly ToolDefinition[]; at: number }>();
-	lastServed.set(sessions, known);
-	const key = JSON.stringify([server.name, server.transport, access.key]);
-	const last = known.get(key);
-	if (last && tool.approval === 'never' && performance.now() - last.at < definitionAgeMs) return last.tools;
-	const tools = await sessions.listTools(server, access, signal);
-	if (known.size >= 100) known.clear();
-	known.set(key, { tools, at: performance.now() });
-	return tools;
+interface Kept {
+	readonly known: KnownDefinition | null;
+	readonly database: Database;
+	readonly at: number;
 }
 
-const lastServed = new WeakMap<ToolSessions, Map<string, { tools: readonly ToolDefinition[]; at: number }>>();
+const lastKnown = new WeakMap<ToolSessions, Map<string, Kept>>();
 
 /** Of a token that was given once for several tasks, the one that it names has it and the others have none. */
 function ownApproval(
@@ -505,7 +506,9 @@ async function recorded({ gate, now }: Run, entry: AuditEntry): Promise<string> 
 /** What every record of a call says of it. Of the arguments: their shape, and a keyed hash that recognises them. */
 function factsOf(run: Run, asked: DecisionRequest | null) {
 	const { workflowId, nodeName, user } = run.request.caller;
-	const approval = asked === null ? undefined : genuine(asked);
+	const tool = asked === null ? undefined : run.gate.policy.servers.get(asked.server)?.tools.get(asked.tool);
+	// Where none is needed, one that came along is not used up.
+	const approval = asked !== null && tool?.approval === 'required' ? genuine(asked) : undefined;
 	return {
 		call: run.id,
 		server: asked?.server ?? '',

@@ -129,10 +129,12 @@ export interface TestGate extends Gate {
 	/** A token for a task by the policy in force, whatever the claims say otherwise. */
 	token(task: object, claims?: Partial<Approval>): Promise<string>;
 	audit(): Promise<Array<Record<string, unknown>>>;
+	/** Forgets everything, as an empty database does. */
+	empty(): Promise<void>;
 	end(): Promise<void>;
 }
 
-/** A gate on an empty database with the real tables, in front of a server that notes its calls. */
+/** A gate on a database with the real tables, in front of a server that notes its calls. */
 export async function openGate(url: string, data: string, text = policyText(data)): Promise<TestGate> {
 	await mkdir(data, { recursive: true });
 	const database = new Pool({ connectionString: url, max: 20 });
@@ -175,6 +177,10 @@ export async function openGate(url: string, data: string, text = policyText(data
 			(await database.query<{ record: Record<string, unknown> }>('SELECT record FROM mcp_audit ORDER BY seq')).rows.map(
 				({ record }) => record,
 			),
+		empty: async () => {
+			await database.query(`TRUNCATE mcp_approval_requests, mcp_approvals_used, mcp_audit, mcp_tool_pins;
+				UPDATE mcp_audit_head SET seq = 0, hash = '', signature = ''`);
+		},
 		end: () => database.end(),
 	});
 	return made(gate);

@@ -93,8 +93,9 @@ export async function appendAlone(database: Database, key: AuditKey, entry: Audi
 }
 
 /**
- * Recomputes the whole chain. Any record that was changed, removed, added or moved is found, those at the end too; what
- * was cut off together with an older copy of the head is found by an `anchor`, an `auditId` kept elsewhere.
+ * Recomputes the whole chain. Any record that was changed, removed, added or moved is found, those at the end too, and
+ * any approval that was used twice; what was cut off together with an older copy of the head is found by an `anchor`, an
+ * `auditId` kept elsewhere.
  */
 export async function verifyAudit(database: Database, key: AuditKey, anchor?: string): Promise<AuditReport> {
 	return await inTransaction(
@@ -169,6 +170,7 @@ class Chain {
 	private anchorSeen = false;
 	private readonly faults: Array<{ seq: number; fault: string }> = [];
 	private readonly begun = new Set<string>();
+	private readonly approvals = new Set<unknown>();
 
 	constructor(private readonly key: AuditKey) {}
 
@@ -184,7 +186,11 @@ class Chain {
 		this.seq = seq;
 		this.hash = hash;
 		const call = String(record.call);
-		if (record.event === 'intent') this.begun.add(call);
+		if (record.event === 'intent') {
+			this.begun.add(call);
+			if (this.approvals.has(record.approval)) this.fault(seq, 'uses an approval a second time');
+			if (record.approval !== undefined) this.approvals.add(record.approval);
+		}
 		if (record.event === 'outcome') this.begun.delete(call);
 	}
 

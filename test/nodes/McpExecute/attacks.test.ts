@@ -21,11 +21,16 @@ const shippedPolicy = readFileSync(join(root, 'services', 'mcp', 'mcp-policy.yam
 const folder = mkdtempSync(join(tmpdir(), 'attacks-'));
 const data = join(folder, 'data');
 
+// Each works on a real PostgreSQL, on whatever disk and beside whatever else runs here.
+jest.setTimeout(60_000);
+
 let postgres: PostgresServer;
 let gate: TestGate;
+let url: string;
 beforeAll(async () => {
 	postgres = await startPostgres();
-}, 60_000);
+	url = await postgres.createDatabase();
+});
 beforeEach(async () => {
 	rmSync(folder, { recursive: true, force: true });
 	mkdirSync(join(folder, 'data-evil'), { recursive: true });
@@ -33,7 +38,8 @@ beforeEach(async () => {
 	writeFileSync(join(folder, 'data-evil', 'secret.txt'), 'evil');
 	writeFileSync(join(data, 'ok.txt'), 'fine');
 	writeFileSync(join(data, '..hidden'), 'hidden');
-	gate = await openGate(await postgres.createDatabase(), data);
+	gate = await openGate(url, data);
+	await gate.empty();
 });
 afterEach(() => gate.end());
 afterAll(async () => {

@@ -22,17 +22,21 @@ import { startPostgres, type PostgresServer } from '../../support/postgres';
 const folder = mkdtempSync(join(tmpdir(), 'call-'));
 const data = join(folder, 'data');
 
+// Each works on a real PostgreSQL, on whatever disk and beside whatever else runs here.
+jest.setTimeout(60_000);
+
 let postgres: PostgresServer;
 let gate: TestGate;
 let url: string;
 beforeAll(async () => {
 	postgres = await startPostgres();
-}, 60_000);
+	url = await postgres.createDatabase();
+});
 beforeEach(async () => {
 	mkdirSync(data, { recursive: true });
 	writeFileSync(join(data, 'ok.txt'), 'fine');
-	url = await postgres.createDatabase();
 	gate = await openGate(url, data);
+	await gate.empty();
 });
 afterEach(() => gate.end());
 afterAll(async () => {
@@ -189,6 +193,16 @@ describe('an approval', () => {
 		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({ ok: true, records: 102 });
 	});
 
+	test('that somebody lets be used again, in the database itself, is found in the audit', async () => {
+		const approval = await gate.token(write);
+		await call(write, { approval });
+		await gate.database.query('DELETE FROM mcp_approvals_used');
+		expect(await call(write, { approval })).toMatchObject({ decision: 'allow' });
+		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({
+			...{ ok: false, faults: [{ seq: 3, fault: 'uses an approval a second time' }] },
+		});
+	});
+
 	test('that expires while the call waits its turn no longer serves', async () => {
 		let now = Date.UTC(2026, 10, 22);
 		const slow = gate.with({
@@ -208,7 +222,8 @@ describe('an approval', () => {
 
 	test('is not needed where the policy needs none, and then not used up; but one that is false is refused', async () => {
 		const approval = await gate.token(read);
-		expect(await call(read, { approval })).toMatchObject({ decision: 'allow' });
+		for (let i = 0; i < 2; i += 1) expect(await call(read, { approval })).toMatchObject({ decision: 'allow' });
+		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({ ok: true, records: 4 });
 		expect((await gate.database.query('SELECT count(*)::int FROM mcp_approvals_used')).rows).toEqual([{ count: 0 }]);
 		expect(await call(read, { approval: 'x.y.z' })).toMatchObject({ code: 'APPROVAL_SIG' });
 	});
@@ -352,6 +367,14 @@ describe('definitions', () => {
 		expect(gate.server.listed).toBe(2);
 		for (let i = 0; i < 3; i += 1) await call(write, { approval: await gate.token(write) }, undefined, lazy);
 		expect(gate.server.listed).toBe(5);
+	});
+
+	test('a definition that holds a secret is listed without it, and trusted as it is', async () => {
+		const held = { key: 'k', bearerToken: 'CANARY-8f3a91' };
+		gate.server.tools = changed({ description: 'of CANARY-8f3a91' });
+		const [listed] = await listTools('filesystem', caller, held, gate);
+		expect(listed).toMatchObject({ definition: { description: 'of [redacted]' }, changes: [] });
+		expect(await call(read, { access: held })).toMatchObject({ decision: 'allow' });
 	});
 
 	test('listed is what the policy names and the caller may use', async () => {

@@ -24,11 +24,14 @@ const entry = (call: string, more: object = {}) => ({
 	...more,
 });
 
+// Each works on a real PostgreSQL, on whatever disk and beside whatever else runs here.
+jest.setTimeout(60_000);
+
 let postgres: PostgresServer;
 let gate: TestGate;
 beforeAll(async () => {
 	postgres = await startPostgres();
-}, 60_000);
+});
 beforeEach(async () => {
 	gate = await openGate(await postgres.createDatabase(), folder);
 });
@@ -239,7 +242,7 @@ test('every tampering is found', async () => {
 	);
 	await restore();
 	expect((await verifyAudit(gate.database, key, head!)).ok).toBe(true);
-}, 120_000);
+});
 
 test('a call without its outcome is unknown, one that ended is not', async () => {
 	await add('ended');
