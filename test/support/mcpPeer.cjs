@@ -62,6 +62,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 		return send({ id, error: { code: -32601, message: 'Method not found' } });
 	}
 	if (method === 'initialize') {
+		note(`capabilities ${JSON.stringify(params.capabilities)}`);
 		return send({ id, result: { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo } });
 	}
 	if (method === 'tools/list') {

@@ -21,6 +21,8 @@ export interface HttpLimits {
 	readonly timeoutMs: number;
 	/** Told when a reply was cut off because of its size. */
 	readonly onOverflow: (error: LocalAiError) => void;
+	/** Told why a request came to nothing; the SDK's own error may not say. */
+	readonly onFailure: (error: LocalAiError) => void;
 }
 
 /**
@@ -43,6 +45,12 @@ export function httpTransport(name: string, { url, addresses }: HttpAddress, lim
 		maxReplyBytes: limits.maxOutputBytes,
 		agent,
 	});
+	const reach: typeof fetch = async (input, init) => {
+		const host = target.hostname.replace(/^\[|\]$/g, '');
+		// No name to resolve: the check at the connection is never asked.
+		if (addresses === 'public' && isIP(host) !== 0 && !isPublic(host)) throw notPublic(target.hostname);
+		return await send(input, init);
+	};
 	const transport = new StreamableHTTPClientTransport(target, {
 		...(limits.bearerToken !== undefined && {
 			requestInit: { headers: { authorization: `Bearer ${limits.bearerToken}` } },
@@ -56,9 +64,10 @@ export function httpTransport(name: string, { url, addresses }: HttpAddress, lim
 		fetch: async (input, init) => {
 			// The stream on which a server may speak unasked: nothing here listens to it.
 			if (init?.method === 'GET') return new Response(null, { status: 405 });
-			const host = target.hostname.replace(/^\[|\]$/g, '');
-			if (addresses === 'public' && isIP(host) !== 0 && !isPublic(host)) throw notPublic(target.hostname);
-			const reply = await send(input, init);
+			const reply = await reach(input, init).catch((error: unknown) => {
+				if (error instanceof LocalAiError) limits.onFailure(error);
+				throw error;
+			});
 			if (reply.body === null) return reply;
 			const watched = Readable.from(watch(Readable.fromWeb(reply.body as never), overflow, limits.onOverflow));
 			return new Response(Readable.toWeb(watched) as ReadableStream, reply);
@@ -69,9 +78,8 @@ export function httpTransport(name: string, { url, addresses }: HttpAddress, lim
 
 /** Whether an IP address belongs to the public internet: none of the special-purpose ranges of RFC 6890. */
 export function isPublic(address: string): boolean {
-	const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-	const plain = mapped ?? address;
-	return !special.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4');
+	// An IPv4 address that is written as an IPv6 one is looked up among the IPv4 ones.
+	return !special.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }
 
 async function* watch(
@@ -128,7 +136,6 @@ for (const [network, bits] of [
 	] as const),
 	...([
 		['::', 96],
-		['::ffff:0:0', 96],
 		['64:ff9b::', 96],
 		['64:ff9b:1::', 48],
 		['100::', 64],

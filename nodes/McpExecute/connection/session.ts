@@ -99,6 +99,7 @@ const maxPages = 32;
 const maxTools = 1000;
 const toleratedNoise = 100;
 const progressEveryMs = 100;
+const unknownKind = 'sent a result of a kind that nobody knows';
 const secretName = /key|token|secret|pass|credential/i;
 
 /**
@@ -116,6 +117,8 @@ export class Session {
 	readonly #stdio?: StdioTransport;
 	readonly #closeConnections?: () => void;
 	#fault?: LocalAiError;
+	/** Of the last HTTP request that came to nothing. */
+	#failure?: LocalAiError;
 	#noise = 0;
 	#running = 0;
 	#isRetired = false;
@@ -146,7 +149,10 @@ export class Session {
 			await Promise.race([connecting, late]);
 			return session;
 		} catch (error) {
-			const known = session.#explain(error);
+			const isLate = error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout;
+			const known = isLate
+				? session.#late('TIMEOUT_CONNECT', connectTimeoutMs)
+				: session.#explain(session.#failure ?? error);
 			void session.#stdio?.kill();
 			void session.close();
 			throw known;
@@ -161,7 +167,11 @@ export class Session {
 		this.#server = server;
 		this.#client = new Client(clientInfo, {
 			capabilities: {},
-			versionNegotiation: { mode: 'auto', probe: { timeoutMs: server.limits.connectTimeoutMs / 3 } },
+			// A server on stdio that does not know the question may never answer it; the older greeting needs its time, too.
+			versionNegotiation: {
+				mode: 'auto',
+				...(server.transport.kind === 'stdio' && { probe: { timeoutMs: server.limits.connectTimeoutMs / 3 } }),
+			},
 			inputRequired: { autoFulfill: false },
 		});
 		this.#client.onerror = () => this.#hear();
@@ -178,10 +188,12 @@ export class Session {
 				maxOutputBytes: limits.maxOutputBytes,
 				timeoutMs: limits.maxTimeoutMs,
 				onOverflow: (error) => this.#fail(error),
+				onFailure: (error) => (this.#failure = error),
 			});
 			this.#closeConnections = http.closeConnections;
 			this.#transport = http.transport;
 		}
+		this.#transport.onmessage = (message) => this.#inspect(message);
 		this.ended = new Promise((resolve) => {
 			this.#client.onclose = resolve;
 		});
@@ -284,6 +296,7 @@ export class Session {
 		this.#running += 1;
 		try {
 			const result = await run({ signal: stop.signal, timeout: 2 ** 31 - 1, onprogress: () => timer.refresh() });
+			if (this.#fault) throw this.#fault;
 			this.hasServed = true;
 			this.#noise = 0;
 			return result;
@@ -296,6 +309,13 @@ export class Session {
 			this.#running -= 1;
 			if (this.#isRetired && this.#running === 0) void this.close();
 		}
+	}
+
+	/** The SDK lets results of before 2026-07-28 pass whatever kind they say they are. */
+	#inspect(message: object): void {
+		if (!this.isLegacy || !('result' in message)) return;
+		const { resultType } = Object(message.result) as { resultType?: unknown };
+		if (resultType !== undefined && resultType !== 'complete') this.#fail(this.#broken(unknownKind));
 	}
 
 	/** Something that no request asked for, or nobody understands: a little is forgiven. */
@@ -387,7 +407,7 @@ function asReply(result: unknown, broken: (what: string) => LocalAiError): ToolR
 		};
 	}
 	const { resultType, ...rest } = result as CallToolResult & { resultType?: unknown };
-	if (resultType !== undefined && resultType !== 'complete') throw broken('sent a result of a kind that nobody knows');
+	if (resultType !== undefined && resultType !== 'complete') throw broken(unknownKind);
 	return { kind: 'complete', result: rest as CallToolResult };
 }
 
