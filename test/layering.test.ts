@@ -101,6 +101,13 @@ test('the public entry reaches neither n8n nor a client of a model server', () =
 	expect([...reached].filter((to) => /^(n8n-|ollama$)/.test(to) || mayKnowN8n.test(to))).toEqual([]);
 });
 
+test('what looks at a host from a container brings no client of any server', () => {
+	const reached = new Set(['services/infraScanner/infraScanner.ts']);
+	for (const file of reached) for (const to of next.get(file) ?? []) reached.add(to);
+	expect([...reached]).toContain('nodes/VpsHealth/host.ts');
+	expect([...reached].filter((to) => /^(n8n-|pg|ioredis|dockerode|ollama)/.test(to))).toEqual([]);
+});
+
 test('imports run in no circle, types included', () => {
 	const circles: string[][] = [];
 	const done = new Set<string>();

@@ -118,10 +118,26 @@ test('the entry for tool calls judges by a policy, from the installed package al
 	expect({ stdout: stdout.trim(), stderr, status }).toEqual({ stdout: '"SERVER_NOT_ALLOWED"', stderr: '', status: 0 });
 });
 
+test('the entry for health looks at this machine, from the installed package alone', () => {
+	const { stdout, stderr, status } = node(`
+		const { asText, examine } = require('n8n-nodes-aurastack/health');
+		examine({ ollama: { baseUrl: 'http://127.0.0.1:1' } }).then(({ facts, diagnosis }) => {
+			const found = diagnosis.findings.some(({ code }) => code === 'ollama-down');
+			console.log(JSON.stringify([facts.host.load.known, diagnosis.status, found, asText(diagnosis, 'fr').length > 50]));
+		});
+	`);
+	expect({ stdout: stdout.trim(), stderr, status }).toEqual({
+		stdout: '[true,"critical",true,true]',
+		stderr: '',
+		status: 0,
+	});
+});
+
 test('its types serve a strict TypeScript program', () => {
 	writeFileSync(
 		join(folder, 'consumer.mts'),
 		`import { extract, type Chat, type ExtractResult, type Verdict } from 'n8n-nodes-aurastack/extract';
+		import { asText, defaultThresholds, examine, type Finding, type Thresholds } from 'n8n-nodes-aurastack/health';
 		import { callTool, createSessions, loadPolicy, type Gate, type Policy } from 'n8n-nodes-aurastack/mcp';
 		import manifest from 'n8n-nodes-aurastack/package.json' with { type: 'json' };
 		const chat: Chat = async ({ model, numCtx }, signal) => ({
@@ -137,6 +153,10 @@ test('its types serve a strict TypeScript program', () => {
 			const result = await callTool({ task: {}, caller, access: { key: 'k' } }, { ...gate, policy, sessions: createSessions() });
 			return result.decision === 'allow' ? result.result.text : result.auditId;
 		};
+		const thresholds: Thresholds = { ...defaultThresholds, loadPerCpu: { warning: 1, critical: 2 } };
+		const { diagnosis } = await examine({ wantedModels: ['m'] }, { thresholds, timeoutMs: 1 });
+		export const worst: Finding | undefined = diagnosis.findings[0];
+		export const said: string = asText(diagnosis, 'en') + worst?.cause.fr;
 		const signal = AbortSignal.timeout(1);
 		export const own: ExtractResult = await extract({ text: '' }, { schema: {}, engine: 'model-only' }, signal);
 		export const version: string = manifest.version;
