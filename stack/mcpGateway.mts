@@ -1,4 +1,5 @@
 import { delimiter, join } from 'node:path';
+import { LocalAiError } from '../nodes/shared/errors.ts';
 import type { Program } from './processes.mts';
 
 /** What the program of services/mcpGateway is started with. */
@@ -29,8 +30,8 @@ export function gatewayProgram(places: GatewayPlaces, port: number): Program {
 			MCP_GATEWAY_TOKEN_FILE: places.tokenFile,
 			MCP_SERVERS_FOLDER: places.servers,
 			MCP_DATA_FOLDER: places.data,
-			MCP_WRITABLE_FOLDERS: places.writable.join(delimiter),
-			MCP_READ_ONLY_FOLDERS: places.readOnly.join(delimiter),
+			MCP_WRITABLE_FOLDERS: listed(places.writable),
+			MCP_READ_ONLY_FOLDERS: listed(places.readOnly),
 			N8N_API_URL: places.n8n.apiUrl,
 			N8N_API_KEY_FILE: places.n8n.apiKeyFile,
 		},
@@ -44,4 +45,12 @@ export function gatewayProgram(places: GatewayPlaces, port: number): Program {
 		},
 		readyWithinMs: 60_000,
 	};
+}
+
+function listed(folders: readonly string[]): string {
+	const wrong = folders.find((folder) => folder.includes(delimiter));
+	if (wrong === undefined) return folders.join(delimiter);
+	throw new LocalAiError('configuration', `The folder ${wrong} cannot be given to the MCP gateway.`, {
+		hint: `Set AURASTACK_HOME to a path without "${delimiter}".`,
+	});
 }

@@ -1,5 +1,6 @@
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import type { Access, McpServer } from '../../nodes/McpExecute/sessions';
+import { LocalAiError } from '../../nodes/shared/errors';
 
 /** A server as the gateway offers it: which of its processes answers which tool, and in whose name. */
 export interface OfferedServer {
@@ -98,9 +99,14 @@ export function foldersOf(places: Places): string[] {
 	return [join(places.data, 'memory'), join(places.data, 'home'), ...places.writable, ...places.readOnly];
 }
 
-/** A list of folders as PATH writes it. */
+/** A list of absolute folders as PATH writes it; throws `configuration` for one that is not absolute. */
 export function foldersFrom(text: string): string[] {
-	return text.split(delimiter).filter((folder) => folder !== '');
+	const folders = text.split(delimiter).filter((folder) => folder !== '');
+	const wrong = folders.find((folder) => !isAbsolute(folder));
+	if (wrong === undefined) return folders;
+	throw new LocalAiError('configuration', `The folder ${JSON.stringify(wrong)} of the file server is not absolute.`, {
+		hint: `Give absolute folders, separated by "${delimiter}".`,
+	});
 }
 
 function plain(only: McpServer, access: Access): OfferedServer {
