@@ -28,7 +28,8 @@ void ended.then(() => {
 	rmSync(folder, { recursive: true, force: true });
 	process.exit();
 });
-process.stdin.resume().on('end', () => server.kill(program.stopSignal));
+// Without a last checkpoint, which a busy disk makes long.
+process.stdin.resume().on('end', () => server.kill(program.killSignal));
 
 const deadline = Date.now() + program.readyWithinMs;
 while (!(await program.isReady().catch(() => false))) {
