@@ -11,7 +11,8 @@ import {
 	type ReplicaFacts,
 	type TableRows,
 } from './facts';
-import { readOnly, type PostgresAddress } from './postgres';
+import { readOnly } from './postgres';
+import type { PostgresAddress } from './postgresAddress';
 
 const timeoutMs = 2000;
 

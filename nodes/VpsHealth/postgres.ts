@@ -4,17 +4,8 @@ import Cursor from 'pg-cursor';
 
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
+import type { PostgresAddress } from './postgresAddress';
 import { mayRead, namedIn, parseRead, type AllowedTables, type ReadStatement } from './sql';
-
-export interface PostgresAddress {
-	readonly host: string;
-	readonly port: number;
-	readonly database: string;
-	readonly user: string;
-	readonly password: string;
-	/** `unchecked`: encrypted, but the server's certificate is taken as it is. */
-	readonly ssl: 'off' | 'on' | 'unchecked';
-}
 
 export interface ReadRequest {
 	readonly sql: string;

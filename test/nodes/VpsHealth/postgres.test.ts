@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Client } from 'pg';
 
-import { queryPostgres, type PostgresAddress, type ReadRequest } from '../../../nodes/VpsHealth/postgres';
+import { queryPostgres, type ReadRequest } from '../../../nodes/VpsHealth/postgres';
+import type { PostgresAddress } from '../../../nodes/VpsHealth/postgresAddress';
 import { allowedFunctions, parseRead } from '../../../nodes/VpsHealth/sql';
 import { startPostgres, type PostgresServer } from '../../support/postgres';
 
