@@ -33,7 +33,7 @@ export interface GatewayLimits {
 const loopback = ['localhost', '127.0.0.1', '[::1]'];
 const usual: GatewayLimits = {
 	maxBodyBytes: 4 * 1024 ** 2,
-	maxRequests: 256,
+	maxRequests: 128,
 	maxConnections: 512,
 	receiveTimeoutMs: 30_000,
 };
