@@ -86,6 +86,9 @@ export async function startGatewayProgram() {
 			stdio: ['ignore', 'pipe', 'pipe'],
 		},
 	);
+	// A test that fails does not come to stop it.
+	const end = () => void child.kill('SIGKILL');
+	process.once('exit', end);
 	const exited = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
 	const lines: string[] = [];
 	for (const stream of [child.stdout, child.stderr]) {
@@ -107,6 +110,7 @@ export async function startGatewayProgram() {
 		stop: async () => {
 			child.kill('SIGTERM');
 			const [code, signal] = await exited;
+			process.off('exit', end);
 			rmSync(folder, { recursive: true, force: true });
 			return code ?? signal;
 		},
