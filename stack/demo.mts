@@ -1,7 +1,7 @@
 // `npm run demo`: a stack of its own beside the real one's data, each shipped workflow run once on sample input.
 // With --keep it stays up until Ctrl-C.
 import { createHash } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { LocalAiError } from '../nodes/shared/errors.ts';
@@ -22,7 +22,12 @@ import { modelsOf, readWorkflows } from './workflows.mts';
 /** Runs one workflow on sample input and resolves to what came out, line by line. */
 type Sample = (facts: Facts, standIn: OllamaStandIn | undefined, signal: AbortSignal) => Promise<string[]>;
 
-const samples: Readonly<Record<string, Sample>> = { MXmDVXcHxkHXveOU: dropDevis };
+/** In the order in which they run. */
+const samples: Readonly<Record<string, Sample>> = {
+	MXmDVXcHxkHXveOU: dropDevis,
+	d9T0kjgdnTALQhU7: runTask,
+	AURAmcpApprovals: proveAudit,
+};
 const patienceMs = 10 * 60_000;
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -37,8 +42,8 @@ try {
 		{ say, signal, kill },
 	);
 	try {
-		for (const [id, name] of Object.entries(stack.workflowNames)) {
-			say(`\n${name}`);
+		for (const id of new Set([...Object.keys(samples), ...Object.keys(stack.workflowNames)])) {
+			say(`\n${stack.workflowNames[id]}`);
 			const sample = samples[id];
 			const lines = sample ? await sample(stack.facts, standIn, signal) : ['there is no sample for this workflow yet'];
 			for (const line of lines) say(`  ${line}`);
@@ -128,4 +133,85 @@ async function devisOf(databaseUrl: string, sha256: string): Promise<string[] | 
 			...items.map(({ description, quantite, prix_unitaire }) => `  ${quantite} x ${description} at ${prix_unitaire}`),
 		];
 	});
+}
+
+/** A task that needs approval, from being asked for to being done, and what becomes of its approval after that. */
+async function runTask(facts: Facts, _standIn: unknown, signal: AbortSignal): Promise<string[]> {
+	const file = join(facts.folders.devis, '..', '..', 'work', 'qwen-agent', `hello-${Date.now() % 1_000_000}.txt`);
+	const task = { server: 'filesystem', tool: 'write_file', arguments: { path: file, content: 'Hello\n' } };
+	const asked = await call(facts, 'mcp-task', signal, { task });
+	const before = existsSync(file) ? 'written already' : 'nothing is written yet';
+	const answered = await call(facts, 'mcp-approval', signal, { id: asked.body.id, answer: 'approve' });
+	const done = await call(facts, 'mcp-task', signal, { task, approval: answered.body.approval });
+	const written = existsSync(file) ? `it holds "${readFileSync(file, 'utf8').trim()}"` : 'there is no such file';
+	const again = await call(facts, 'mcp-task', signal, { task, approval: answered.body.approval });
+	return [
+		`asked to write ${file}`,
+		`  ${told(asked)}: request ${asked.body.id}, ${before}`,
+		`approved in the name of the owner`,
+		`  ${told(answered)}: a token for this task alone, until ${answered.body.expiresAt}`,
+		`asked again with the token`,
+		`  ${told(done)}: ${written}`,
+		`asked once more with it`,
+		`  ${told(again)}: ${again.body.reason}`,
+	];
+}
+
+async function proveAudit(facts: Facts, _standIn: unknown, signal: AbortSignal): Promise<string[]> {
+	const { body } = await call<{
+		ok: boolean;
+		records: number;
+		head: string;
+		faults: Array<{ seq: number; fault: string }>;
+		unknownOutcomes: string[];
+	}>(facts, 'mcp-audit', signal);
+	const { ok, records, head, faults, unknownOutcomes } = body;
+	return [
+		`the audit has ${records} records, the last one is ${head}`,
+		ok
+			? `its chain is whole: no record was changed, removed or added, and ${unknownOutcomes.length} calls have no outcome`
+			: `it is not whole: ${faults.map(({ seq, fault }) => `record ${seq} ${fault}`).join('; ')}`,
+	];
+}
+
+interface Answer<Body = Readonly<Record<string, string>>> {
+	readonly http: number;
+	readonly body: Body;
+}
+
+function told({ http, body }: Answer): string {
+	return `${http} ${body.status}`;
+}
+
+/** Calls a shipped webhook with the secret that it asks for. */
+async function call<Body = Answer['body']>(
+	facts: Facts,
+	path: string,
+	signal: AbortSignal,
+	body?: object,
+): Promise<Answer<Body>> {
+	const webhook = Object.values(facts.webhooks)
+		.flat()
+		.find(({ url }) => url.endsWith(`/${path}`));
+	if (!webhook?.header) {
+		throw new LocalAiError('configuration', `No shipped workflow has a webhook "${path}" with a header of its own.`, {
+			hint: 'Take the shipped workflows again (git checkout).',
+		});
+	}
+	const { method, url, header } = webhook;
+	const response = await fetch(url, {
+		method,
+		headers: { 'content-type': 'application/json', [header.name]: readFileSync(header.valueFile, 'utf8').trim() },
+		...(body && { body: JSON.stringify(body) }),
+		signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
+	});
+	const text = await response.text();
+	try {
+		return { http: response.status, body: JSON.parse(text) as Body };
+	} catch (cause) {
+		throw new LocalAiError('bad-reply', `${url} answered ${response.status}: ${text.slice(0, 200)}`, {
+			hint: `Look at the executions in ${facts.editorUrl} (start the demo with --keep).`,
+			cause,
+		});
+	}
 }
