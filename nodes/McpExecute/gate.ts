@@ -3,6 +3,7 @@ import { Pool } from 'pg';
 import { z } from 'zod';
 
 import { LocalAiError } from '../shared/errors';
+import type { PostgresAddress } from '../shared/postgresAddress';
 import { approvalKey, auditKey, type Access, type Gate } from './call';
 import { throughGateway } from './gateway';
 import { readPolicy } from './policyFile';
@@ -12,16 +13,6 @@ import { createSessions } from './sessions';
 export interface Way {
 	readonly gate: Gate;
 	readonly access: Access;
-}
-
-export interface DatabaseAddress {
-	readonly host: string;
-	readonly port: number;
-	readonly database: string;
-	readonly user: string;
-	readonly password: string;
-	/** `unchecked`: encrypted, but the server's certificate is taken as it is. */
-	readonly ssl: 'off' | 'on' | 'unchecked';
 }
 
 export interface GatewayAddress {
@@ -49,7 +40,7 @@ export async function policyOf(fields: unknown) {
  * The way that three credentials make: the policy, the database of approvals and audit, and the gateway; without one
  * this process starts the servers. Rejects with LocalAiError `configuration`.
  */
-export async function openWay(policy: unknown, database: DatabaseAddress, gateway?: GatewayAddress): Promise<Way> {
+export async function openWay(policy: unknown, database: PostgresAddress, gateway?: GatewayAddress): Promise<Way> {
 	const gate = { ...(await policyOf(policy)), database: poolOf(database), sessions };
 	if (gateway === undefined) return { gate, access: { key: 'own' } };
 	const { baseUrl, token } = gateway;
@@ -63,7 +54,7 @@ export async function openWay(policy: unknown, database: DatabaseAddress, gatewa
 const sessions = createSessions();
 const pools = new Map<string, Pool>();
 
-function poolOf({ ssl, ...address }: DatabaseAddress): Pool {
+function poolOf({ ssl, ...address }: PostgresAddress): Pool {
 	const key = digest([ssl, address]);
 	const known = pools.get(key);
 	if (known) return known;

@@ -12,7 +12,7 @@ import {
 	type TableRows,
 } from './facts';
 import { readOnly } from './postgres';
-import type { PostgresAddress } from './postgresAddress';
+import type { PostgresAddress } from '../shared/postgresAddress';
 
 const timeoutMs = 2000;
 

@@ -7,7 +7,7 @@ import { commands, type CommandName, type RunRequest } from './commands';
 import { readState, type HealthState } from './compare';
 import type { Docker, ListRequest, LogsRequest, RestartRequest } from './docker';
 import type { ReadRequest } from './postgres';
-import type { PostgresAddress } from './postgresAddress';
+import type { PostgresAddress } from '../shared/postgresAddress';
 import type { QueueAddress } from './queue';
 import type { RedisAddress } from './redis';
 import type { Language } from './report';

@@ -4,7 +4,7 @@ import Cursor from 'pg-cursor';
 
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
-import type { PostgresAddress } from './postgresAddress';
+import type { PostgresAddress } from '../shared/postgresAddress';
 import { mayRead, namedIn, parseRead, type AllowedTables, type ReadStatement } from './sql';
 
 export interface ReadRequest {

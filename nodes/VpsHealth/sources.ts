@@ -7,7 +7,7 @@ import { listContainers, type Docker } from './docker';
 import type { Fact } from './facts';
 import { readOwnHost } from './host';
 import { readModels } from './models';
-import type { PostgresAddress } from './postgresAddress';
+import type { PostgresAddress } from '../shared/postgresAddress';
 import { readQueue, type QueueAddress } from './queue';
 import { readRedis, withRedis, type RedisAddress } from './redis';
 import { askScanner, type ScannedFacts, type Scanner } from './scanner';

@@ -11,6 +11,7 @@ import type {
 import { z } from 'zod';
 
 import { LocalAiError } from './errors';
+import type { PostgresAddress } from './postgresAddress';
 
 /** What one item becomes: its JSON, and files by the name of their binary field. */
 export interface ItemOutput {
@@ -86,7 +87,10 @@ export function optionsOf<Values>(host: IExecuteFunctions, itemIndex: number, va
  * The database of n8n's own `postgres` credential. Throws LocalAiError `configuration` for one behind an SSH tunnel,
  * which only n8n's own node can open.
  */
-export async function postgresAddress(host: Pick<IAllExecuteFunctions, 'getCredentials'>, itemIndex: number) {
+export async function postgresAddress(
+	host: Pick<IAllExecuteFunctions, 'getCredentials'>,
+	itemIndex: number,
+): Promise<PostgresAddress> {
 	const fields = await host.getCredentials('postgres', itemIndex);
 	if (fields.sshTunnel === true) {
 		throw new LocalAiError('configuration', 'The PostgreSQL credential goes through an SSH tunnel.', {
@@ -101,7 +105,7 @@ export async function postgresAddress(host: Pick<IAllExecuteFunctions, 'getCrede
 		user: String(fields.user),
 		password: String(fields.password ?? ''),
 		ssl: fields.allowUnauthorizedCerts === true ? 'unchecked' : encrypted,
-	} as const;
+	};
 }
 
 /**
