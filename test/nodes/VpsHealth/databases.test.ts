@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { defaultThresholds, diagnose } from '../../../nodes/VpsHealth/diagnose';
 import { readExecutions, readPostgres } from '../../../nodes/VpsHealth/databases';
 import { known, type PostgresFacts } from '../../../nodes/VpsHealth/facts';
-import type { PostgresAddress } from '../../../nodes/VpsHealth/postgresAddress';
+import type { PostgresAddress } from '../../../nodes/shared/postgresAddress';
 import { healthyMachine, takenAt, withFault } from '../../support/machineFacts';
 import { startPostgres, type PostgresServer } from '../../support/postgres';
 

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { Client } from 'pg';
 
 import { queryPostgres, type ReadRequest } from '../../../nodes/VpsHealth/postgres';
-import type { PostgresAddress } from '../../../nodes/VpsHealth/postgresAddress';
+import type { PostgresAddress } from '../../../nodes/shared/postgresAddress';
 import { allowedFunctions, parseRead } from '../../../nodes/VpsHealth/sql';
 import { startPostgres, type PostgresServer } from '../../support/postgres';
 
