@@ -131,6 +131,9 @@ test('a difference from the embedded XML is reported with both sides', () => {
 		taxes: [],
 		adjustments: [],
 		ambiguous: [],
+		withTax: false,
+		otherTitle: null,
+		unread: [],
 	};
 	const checks = compareWithXml(data, page);
 	expect(checks.map(({ path }) => path)).toEqual([
