@@ -243,8 +243,9 @@ export const description: INodeTypeDescription = {
 	outputs: ['main'],
 	usableAsTool: true,
 	credentials: [
-		{ name: 'mcpPolicy', required: true, testedBy: 'policyTest' },
-		{ name: 'postgres', required: true },
+		// Without a name of their own the editor calls each of them just "Credential".
+		{ name: 'mcpPolicy', displayName: 'Credential for MCP Policy', required: true, testedBy: 'policyTest' },
+		{ name: 'postgres', displayName: 'Credential for PostgreSQL', required: true },
 		{
 			name: 'mcpGateway',
 			required: true,
