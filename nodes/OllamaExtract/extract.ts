@@ -12,8 +12,8 @@ import { remarksOn, withoutUnread } from './document/remarks';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
 import { parseCall } from './options';
 import { extractOwnSchema } from './ownSchema';
-import { indexOf, type PageIndex } from './proof/pageIndex';
-import { proveHeader, proveLine, UsedPlaces, type Proof } from './proof/proof';
+import { indexOf, samePlaces, type PageIndex } from './proof/pageIndex';
+import { isLabelledAt, proveHeader, proveLine, UsedPlaces, type Proof } from './proof/proof';
 import type {
 	Check,
 	CommercialDocument,
@@ -21,6 +21,7 @@ import type {
 	ExtractOptions,
 	ExtractResult,
 	HeaderPath,
+	Place,
 	Reason,
 	Source,
 } from './result';
@@ -110,7 +111,7 @@ async function extractCommercial(
 
 		if (eInvoice !== null) {
 			fillFromXml(draft, eInvoice, index);
-			if (page !== null) checks.push(...disagreements(compareWithXml(eInvoice.data, page), draft));
+			if (page !== null) checks.push(...disagreements(compareWithXml(eInvoice.data, page), draft, page, index));
 		}
 		if (page !== null) fillFromPage(draft, page, eInvoice === null);
 		const validity = options.schema === 'devis' ? validityIn(opened.rows) : null;
@@ -186,13 +187,43 @@ function fillFromXml(draft: Draft, { data, elements, figures, attachment }: EInv
 	draft.adjustments = figures.adjustments;
 }
 
-/** Where the page prints the XML's own value as that very field, a reader that took another one for it proves nothing. */
-function disagreements(compared: readonly Check[], draft: Draft): Check[] {
-	const places = new Map(draft.fields().map(({ path, place }) => [path, place]));
-	return compared.filter(({ ok, path }) => {
-		const place = places.get(path);
-		return ok || place == null || place === 'model-only' || 'attachment' in place;
-	});
+/**
+ * Leaves out what the reader took for another field: the label of a field names the place of the XML's own value and not
+ * that of what was read, or the page has all of the XML's line, and what was read is another line of the XML. A total
+ * that is printed in two ways always stays.
+ */
+function disagreements(compared: readonly Check[], draft: Draft, page: PageReading, index: PageIndex): Check[] {
+	const claimed = new Set(
+		draft.lines.flatMap(({ entries }) => lineFields.flatMap(({ name }) => startOf(name, entries[name]?.place) ?? [])),
+	);
+	const isMisread = (path: string): boolean => {
+		const [, at = '', name] = /^lines\.(\d+)\.(\w+)$/.exec(path) ?? [];
+		const field = lineFields.find((one) => one.name === name)?.name;
+		if (field !== undefined) {
+			const rival = startOf(field, page.lines[Number(at)]?.[field]?.place);
+			return rival !== null && claimed.has(rival) && isPrintedWhole(draft.lines[Number(at)]);
+		}
+		const header = headerFields.find((one) => one.path === path)?.path;
+		if (header === undefined || header.startsWith('totals.')) return false;
+		const [own, rival] = [draft.header.get(header)?.place, page.header[header]?.place];
+		if (own == null || own === 'model-only' || rival === undefined) return false;
+		return isLabelledAt(index, header, own) && !isLabelledAt(index, header, rival);
+	};
+	return compared.filter(({ ok, path }) => ok || !isMisread(path));
+}
+
+/** Where on the page a value of a line begins, as a text to compare; null for one that stands on no page. */
+function startOf(name: keyof DocumentLine, place: Place | null | undefined): string | null {
+	if (place == null || place === 'model-only' || !('box' in place)) return null;
+	return `${name} ${place.page} ${place.box[0].toFixed(1)} ${place.box[1].toFixed(1)}`;
+}
+
+/** Whether each value of a line but its unit, which the XML has as a code, has its place on the page. */
+function isPrintedWhole(line: DraftLine | undefined): boolean {
+	return (
+		line !== undefined &&
+		lineFields.every(({ name }) => name === 'unit' || !line.entries[name] || startOf(name, line.entries[name].place))
+	);
 }
 
 function fillFromPage(draft: Draft, page: PageReading, withFigures: boolean): void {
@@ -488,17 +519,6 @@ function lineAt(proofs: ReturnType<typeof proveLine>, near: ReadonlyMap<number, 
 		}
 	}
 	return undefined;
-}
-
-function samePlaces(a: SourcePlace, b: SourcePlace): boolean {
-	if ('box' in a && 'box' in b) {
-		return (
-			a.page === b.page && a.box[0] < b.box[2] && b.box[0] < a.box[2] && a.box[1] < b.box[3] && b.box[1] < a.box[3]
-		);
-	}
-	if ('offset' in a && 'offset' in b)
-		return a.offset < b.offset + b.quote.length && b.offset < a.offset + a.quote.length;
-	return false;
 }
 
 const exemptionWords = /T\.?V\.?A\.? non applicable.{0,40}?293\s?[- ]?B/i;

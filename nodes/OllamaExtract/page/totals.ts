@@ -48,7 +48,8 @@ export function readTotals(rows: readonly Row[], sites: readonly Site[], convent
 	const weak = {
 		net: [...printed.total, ...printed.subtotal],
 		tax: [],
-		gross: [...printed.total, ...printed.due],
+		// What is due after a payment is no gross total where one is printed by its name.
+		gross: [...printed.total, ...(strong.gross.length > 0 ? [] : printed.due)],
 	};
 	const sum =
 		sumOf(strong.net, strong.tax, strong.gross) ??

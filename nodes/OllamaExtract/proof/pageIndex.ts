@@ -368,6 +368,18 @@ export function overlaps(a: Cell, b: Cell): boolean {
 	return a.left < b.right && b.left < a.right;
 }
 
+/** Whether two places share a part of the source. */
+export function samePlaces(a: SourcePlace, b: SourcePlace): boolean {
+	if ('box' in a && 'box' in b) {
+		return (
+			a.page === b.page && a.box[0] < b.box[2] && b.box[0] < a.box[2] && a.box[1] < b.box[3] && b.box[1] < a.box[3]
+		);
+	}
+	if ('offset' in a && 'offset' in b)
+		return a.offset < b.offset + b.quote.length && b.offset < a.offset + a.quote.length;
+	return false;
+}
+
 /** White space of every kind, typographic quotes and dashes are written in many ways and mean the same. */
 export function normal(text: string): string {
 	return text

@@ -5,6 +5,7 @@ import {
 	matchingNumbers,
 	normal,
 	overlaps,
+	samePlaces,
 	textMatchesOn,
 	wholeCell,
 	type Column,
@@ -63,6 +64,20 @@ export function proveHeader(
 	const standing = scored.filter((one) => one.rival === 0 || one.own >= one.rival);
 	if (standing.length === 0) return refused(`"${printed}" is on the page, but as another field`);
 	return asProof(standing.reduce((a, b) => (b.own > a.own ? b : a)).match);
+}
+
+/** Whether what stands at a place on the page bears a field's own label, and no other field's as near. */
+export function isLabelledAt(index: PageIndex, path: HeaderPath, place: SourcePlace): boolean {
+	const { own, rival } = labels[path];
+	return index.rows.some(({ cells }, at) =>
+		cells.some(({ cell }, cellAt) => {
+			const from = cell.words.findIndex((word) => samePlaces(word.place, place));
+			if (from === -1) return false;
+			const span = { row: at, cell: cellAt, from, to: from + 1 };
+			const score = labelScore(index, span, own);
+			return score > 0 && score > labelScore(index, span, rival);
+		}),
+	);
 }
 
 /** Finds a value of a person's own schema on the page, wherever it stands. */
@@ -256,7 +271,7 @@ const nothing = /(?!)/;
 const labels: Readonly<Record<HeaderPath, { own: RegExp; rival: RegExp }>> = {
 	number: {
 		own: /n[°ºo]|num[ée]ro|r[ée]f|devis|facture|avoir|nummer|number|invoice|quote/i,
-		rival: /siret|siren|tva|client|commande|t[ée]l|iban|kunden/i,
+		rival: /siret|siren|tva|client|commande|t[ée]l|iban|kunden|annul|remplac|ersetz|storn|replac|cancel/i,
 	},
 	date: { own: dateWords.date, rival: new RegExp(`${dateWords.validUntil.source}|${dateWords.other.source}`, 'i') },
 	validUntil: {
@@ -278,7 +293,7 @@ const labels: Readonly<Record<HeaderPath, { own: RegExp; rival: RegExp }>> = {
 };
 
 /** 3: in the same cell before the value; 2: the nearest cell to its left; from 1 down: above it, the nearer the more. */
-function labelScore(index: PageIndex, match: Match, pattern: RegExp): number {
+function labelScore(index: PageIndex, match: Span, pattern: RegExp): number {
 	const { cells } = index.rows[match.row]!;
 	const cell = cells[match.cell]!;
 	// Of two dates in one cell each has its own label: what stands before the first is not the second's.
@@ -293,7 +308,7 @@ function labelScore(index: PageIndex, match: Match, pattern: RegExp): number {
 }
 
 /** The cells above a match that stand in one block with it, nearest first: what is a label to them is one to it. */
-function column(index: PageIndex, match: Match): Array<{ above: IndexedCell; row: number }> {
+function column(index: PageIndex, match: Span): Array<{ above: IndexedCell; row: number }> {
 	const block: Array<{ above: IndexedCell; row: number }> = [];
 	let { row: below } = index.rows[match.row]!;
 	let { cell } = index.rows[match.row]!.cells[match.cell]!;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PDFDocument } from 'pdf-lib';
+import { PDFDocument, StandardFonts } from 'pdf-lib';
 import { extract, LocalAiError, type Chat, type ExtractOptions } from '../../../nodes/OllamaExtract/extract';
 import { closeIdleReaders } from '../../../nodes/OllamaExtract/pdf/pdfPool';
 import { ollamaChat } from '../../../nodes/shared/ollama';
@@ -807,4 +807,89 @@ Total TTC     1 321,00 €
 	);
 	const paths = new Set(fields.map(({ path }) => path));
 	expect(told.filter(({ path }) => path !== undefined && !paths.has(path))).toEqual([]);
+});
+
+describe('an e-invoice and its page', () => {
+	const lineItem = (name: string, total: string) =>
+		`<ram:IncludedSupplyChainTradeLineItem><ram:SpecifiedTradeProduct><ram:Name>${name}</ram:Name></ram:SpecifiedTradeProduct>
+		<ram:SpecifiedLineTradeDelivery><ram:BilledQuantity unitCode="C62">2</ram:BilledQuantity></ram:SpecifiedLineTradeDelivery>
+		<ram:SpecifiedLineTradeSettlement><ram:SpecifiedTradeSettlementLineMonetarySummation><ram:LineTotalAmount>${total}</ram:LineTotalAmount></ram:SpecifiedTradeSettlementLineMonetarySummation></ram:SpecifiedLineTradeSettlement></ram:IncludedSupplyChainTradeLineItem>`;
+	const xmlOf = (lines = [lineItem('Peinture mate', '600.00'), lineItem('Enduit de lissage', '400.00')], charge = '') =>
+		`<?xml version="1.0" encoding="UTF-8"?>
+		<rsm:CrossIndustryInvoice xmlns:rsm="urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100" xmlns:ram="urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100" xmlns:udt="urn:un:unece:uncefact:data:standard:UnqualifiedDataType:100">
+		<rsm:ExchangedDocument><ram:ID>F-2026-12</ram:ID><ram:IssueDateTime><udt:DateTimeString format="102">20260312</udt:DateTimeString></ram:IssueDateTime></rsm:ExchangedDocument>
+		<rsm:SupplyChainTradeTransaction>${lines.join('')}
+		<ram:ApplicableHeaderTradeAgreement><ram:SellerTradeParty><ram:Name>Atelier Nord</ram:Name></ram:SellerTradeParty><ram:BuyerTradeParty><ram:Name>Mme Roy</ram:Name></ram:BuyerTradeParty></ram:ApplicableHeaderTradeAgreement>
+		<ram:ApplicableHeaderTradeSettlement><ram:InvoiceCurrencyCode>EUR</ram:InvoiceCurrencyCode>${charge}
+		<ram:SpecifiedTradeSettlementHeaderMonetarySummation><ram:TaxBasisTotalAmount>1000.00</ram:TaxBasisTotalAmount><ram:TaxTotalAmount currencyID="EUR">200.00</ram:TaxTotalAmount><ram:GrandTotalAmount>1200.00</ram:GrandTotalAmount></ram:SpecifiedTradeSettlementHeaderMonetarySummation>
+		</ram:ApplicableHeaderTradeSettlement></rsm:SupplyChainTradeTransaction></rsm:CrossIndustryInvoice>`;
+	const page = [
+		'Atelier Nord',
+		'FACTURE N° F-2026-12',
+		'Date : 12/03/2026',
+		'Client : Mme Roy',
+		'Désignation|Qté|P.U. HT|Total HT',
+		'Peinture mate|2|300,00|600,00',
+		'Enduit de lissage|2|200,00|400,00',
+		'||Total HT|1 000,00 €',
+		'||TVA 20 %|200,00 €',
+		'||Total TTC|1 200,00 €',
+	];
+	const columns = [40, 300, 380, 470];
+
+	async function withXml(rows: readonly string[], xml: string): Promise<Uint8Array> {
+		const document = await PDFDocument.create();
+		const font = await document.embedFont(StandardFonts.Helvetica);
+		const sheet = document.addPage([595, 842]);
+		rows.forEach((row, nth) => {
+			row.split('|').forEach((cell, at) => {
+				if (cell !== '') sheet.drawText(cell, { x: columns[at]!, y: 800 - 20 * nth, size: 10, font });
+			});
+		});
+		await document.attach(Buffer.from(xml), 'factur-x.xml', { mimeType: 'text/xml' });
+		return document.save();
+	}
+
+	async function read(rows: readonly string[], xml = xmlOf()) {
+		const result = await extract({ bytes: await withXml(rows, xml) }, { schema: 'invoice', engine: 'automatic' });
+		return { ...result, failed: result.checks.filter(({ ok }) => !ok).map(({ rule, path }) => `${rule} ${path}`) };
+	}
+
+	test('that say the same are complete', async () => {
+		const { verdict, failed, data } = await read(page);
+		expect([verdict, failed, data.number, data.totals.gross]).toEqual(['complete', [], 'F-2026-12', '1200.00']);
+	});
+
+	test.each(['Annule et remplace F-2026-12', 'Annule et remplace la facture N° F-2026-12', 'F-2026-12'])(
+		'with two numbers go to review, though the page prints the number of the XML too: %s',
+		async (foot) => {
+			const other = page.map((row) => row.replace('F-2026-12', 'F-2026-13'));
+			const { verdict, failed, reasons } = await read([...other, foot]);
+			expect([verdict, failed]).toEqual(['review', ['xml-against-page number']]);
+			expect(reasons).toMatchObject([{ code: 'xml-differs-from-page', path: 'number' }]);
+		},
+	);
+
+	test.each(['Solde', 'Net à payer', 'Acompte'])(
+		'with two totals go to review, though the page prints that of the XML too: %s',
+		async (label) => {
+			const other = page.map((row) => row.replace('1 200,00', '1 320,00'));
+			const { verdict, failed } = await read([...other, `||${label}|1 200,00 €`]);
+			expect([verdict, failed]).toEqual(['review', ['xml-against-page totals.gross']]);
+		},
+	);
+
+	test('with all totals different go to review for each', async () => {
+		const totals = ['||Total HT|1 100,00 €', '||TVA 20 %|220,00 €', '||Total TTC|1 320,00 €', '||Solde|1 200,00 €'];
+		const { failed } = await read([...page.slice(0, -3), ...totals]);
+		expect(failed).toEqual(['totals.net', 'totals.tax', 'totals.gross'].map((path) => `xml-against-page ${path}`));
+	});
+
+	test('with the same lines in another order agree; with another amount they do not', async () => {
+		const swapped = [...page.slice(0, 5), page[6]!, page[5]!, ...page.slice(7)];
+		expect((await read(swapped)).failed).toEqual([]);
+		const { verdict, failed } = await read(swapped.map((row) => row.replace('|400,00', '|450,00')));
+		expect(verdict).toBe('review');
+		expect(failed).toContain('xml-against-page lines.1.total');
+	});
 });

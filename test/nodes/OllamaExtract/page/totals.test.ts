@@ -41,6 +41,11 @@ test.each(['Net de taxes', 'Total net de taxes', 'Montant total net de taxes', '
 	},
 );
 
+test.each(['Solde', 'Net à payer'])('%s is no gross where one is printed by its name, though it adds up', (label) => {
+	const text = `Total HT   1 000,00 €\nTVA 20 %   200,00 €\nTotal TTC   1 320,00 €\n${label}   1 200,00 €`;
+	expect(valuesOf(text)).toEqual({ net: '1000.00', tax: '200.00', gross: '1320.00' });
+});
+
 test('subtotals on the way are no totals', () => {
 	const { totals, subtotals } = totalsOf(
 		'Sous-total Lot 1   60,00\nSous-total Lot 2   40,00\nTotal HT   100,00\nTVA   20,00\nTotal TTC   120,00',
