@@ -8,7 +8,7 @@ import { readDate, readNumber } from './page/numbers';
 import { readFields, type PageReading } from './page/page';
 import { messagesFor, messagesForImage, piecesOf } from './model/prompt';
 import { valueAt } from './document/leaf';
-import { remarksOn, withoutUnread } from './document/remarks';
+import { remarksOn, rowsLeftOut, withoutUnread } from './document/remarks';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
 import { parseCall } from './options';
 import { extractOwnSchema } from './ownSchema';
@@ -130,6 +130,7 @@ async function extractCommercial(
 			const untaxed = exemption(index) !== null;
 			reasons.push(...ambiguities(page, draft));
 			reasons.push(...remarksOn(page, draft.data(), draft.figures(), options.schema, untaxed));
+			if (eInvoice === null) reasons.push(...rowsLeftOut(page));
 		}
 		reasons.push(...partlyRead(opened, eInvoice !== null));
 		if (eInvoice !== null) {

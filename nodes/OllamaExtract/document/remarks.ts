@@ -47,6 +47,17 @@ export function remarksOn(
 	];
 }
 
+/** The reasons for review where a row among the lines was left out that may be a line, or a part of the one above. */
+export function rowsLeftOut({ loose }: PageReading): Reason[] {
+	return loose.map(({ line, found }) => ({
+		code: 'partly-read',
+		message:
+			`"${found.place.quote}" stands ${line === null ? 'among the lines' : `below line ${line + 1}`} and was not read: ` +
+			'it may belong to a description, or be a line without an amount. Check it by hand.',
+		...(line === null ? {} : { path: `lines.${line}` }),
+	}));
+}
+
 /**
  * Parts the checks from those that accuse the sender of a sum whose difference is what rows print that were not read as
  * lines: there the reading is at fault, which is said instead.

@@ -20,6 +20,7 @@ import { isFrenchCompanyNumber, isFrenchVatNumber, readParties } from './parties
 import type { DocumentLine, HeaderPath } from '../result';
 import { adjustmentOf, readTables, type Adjustment, type LineFigures, type TableLine } from './table';
 import { readTotals, type Totals } from './totals';
+import type { Loose } from './wrapped';
 
 export type DocumentKind = 'devis' | 'invoice';
 
@@ -40,6 +41,8 @@ export interface PageReading {
 	readonly otherTitle: Found | null;
 	/** The amounts of rows among the lines that were not read as lines. */
 	readonly unread: readonly Found[];
+	/** Rows without amounts among the lines that may be a line, or a part of the one that `line` is the index of. */
+	readonly loose: readonly Loose[];
 }
 
 /** Reads the fields of a devis or an invoice from its rows. What it is not sure of stays absent. */
@@ -79,6 +82,7 @@ export function readFields(printed: readonly Row[], kind: DocumentKind): PageRea
 		withTax: tables.withTax,
 		otherTitle: otherTitle(body === undefined ? free.filter(({ page }) => page === 1) : head, kind),
 		unread: unreadAmong(lines, free, sites, conventions),
+		loose: tables.lines.length > 0 ? tables.loose : [],
 	};
 }
 

@@ -14,6 +14,7 @@ import {
 import { columnOf, folded, isBareLabel, labelAt, type Column } from './labels';
 import type { Cell, Row } from '../rows/layout';
 import type { Box, DocumentLine } from '../result';
+import { wrappedIn, type Below, type Loose, type RowBelow } from './wrapped';
 
 /** What stands with one line of a document and takes part in its arithmetic. */
 export interface LineFigures {
@@ -56,6 +57,8 @@ export interface TableReading {
 		readonly message: string;
 		readonly place: Found['place'];
 	}>;
+	/** Rows among the lines that may be a line, or a part of the one that `line` is the index of, and were not read. */
+	readonly loose: readonly Loose[];
 }
 
 /** Reads the table of lines and the table of taxes, by the heads of their columns, over as many pages as they take. */
@@ -68,10 +71,13 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		adjustments: [] as Adjustment[],
 		used: new Set<Cell>(),
 		unsure: [] as Array<{ line: number } & TableReading['unsure'][number]>,
+		blocks: [] as Below[],
 	};
 	const use = (cells: readonly Cell[]) => cells.forEach((cell) => state.used.add(cell));
 	let table: Head | null = null;
 	let optional = false;
+	let titled = false;
+	let below: Below | null = null;
 	for (let index = 0; index < rows.length; index++) {
 		const staggered = staggeredAt(rows, index, table);
 		const row = staggered?.row ?? rows[index]!;
@@ -87,6 +93,8 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 				? { ...head, unaligned: isUnaligned(rows.slice(index + 1, index + farthestLine), head) }
 				: head;
 			use(head.cells);
+			below = { line: null, row, described: undefined, rows: [], next: null };
+			state.blocks.push(below);
 			continue;
 		}
 		if (table === null) continue;
@@ -104,6 +112,10 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 			table = null;
 			continue;
 		}
+		if (kind === 'title' && (below === null || below.line === null)) titled ||= isTitle(row);
+		if (kind === 'subtotal' || kind === 'adjustment') below = null;
+		if (kind === 'title' || kind === 'other')
+			below?.rows.push({ row, kind: rowBelow(row, table, below.line, conventions) });
 		if (kind === 'title') optional = isOptional(row.cells[0]?.text ?? '');
 		if (kind === 'subtotal') optional = false;
 		if (kind === 'adjustment') {
@@ -113,6 +125,9 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		}
 		if (kind === 'line') {
 			const { unsure, described, ...line } = lineOf(row, table, conventions);
+			if (below !== null) below.next = row;
+			below = { line: state.lines.length, row, described, rows: [], next: null };
+			state.blocks.push(below);
 			state.described.push(described);
 			state.heads.push(table);
 			state.unsure.push(...unsure.map((one) => ({ ...one, line: state.lines.length })));
@@ -121,6 +136,15 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		}
 	}
 	const { taxes, adjustments, used } = state;
+	const { parts, loose } = wrappedIn(state.blocks, titled);
+	for (const [index, cells] of parts) {
+		const [line, described] = [state.lines[index], state.described[index]];
+		if (line === undefined || described === undefined) continue;
+		const whole = cells.reduce(joinedCells, described);
+		state.described[index] = whole;
+		state.lines[index] = { ...line, values: { ...line.values, description: descriptionIn(whole) } };
+		use(cells);
+	}
 	const heading = sectionHeads(state.lines);
 	const kept = state.lines.flatMap((_, index) => (heading.has(index) ? [] : [index]));
 	const now = new Map(kept.map((index, at) => [index, at]));
@@ -137,6 +161,7 @@ export function readTables(rows: readonly Row[], conventions: Conventions): Tabl
 		used,
 		withTax: heads.length > 0 && heads.every(isWithTax),
 		lines: withoutPositions(lines, described),
+		loose: loose.map(({ line, found }) => ({ line: line === null ? null : (now.get(line) ?? null), found })),
 		unsure: [...unsure, ...holesIn(lines, heads, unsure)],
 	};
 }
@@ -564,6 +589,39 @@ function rowKind(row: Row, head: Head, conventions: Conventions): RowKind {
 		return describedBy(row, cells) === undefined ? 'other' : 'line';
 	return row.cells.length === 1 && !anyAmount ? 'title' : 'other';
 }
+
+/** True for words that are no second line of a head. */
+function isTitle({ cells }: Row): boolean {
+	return cells.every(({ text }) => /\p{L}{4}/u.test(text) && columnOf(text) === null);
+}
+
+/** What a row of a table that is no line may be to the one above it. */
+function rowBelow(row: Row, head: Head, line: number | null, conventions: Conventions): RowBelow {
+	const [first, ...more] = row.cells;
+	const isAmount = (cell: Cell) =>
+		numbersIn(cell.text, conventions.decimalMark).some(
+			({ percent, currency, could }) =>
+				!percent && (currency !== null || could.some((value) => /\.\d{2}$/.test(value))),
+		);
+	if (first === undefined || row.cells.some(isAmount)) return 'other';
+	if (more.length === 0) return 'text';
+	const cells = columned(row, head);
+	const described = cells.get('description') ?? [];
+	const figures = row.cells.filter((cell) => !described.includes(cell));
+	const inColumns = (cell: Cell, columns: Iterable<Column>) =>
+		[...columns].some((column) => cells.get(column)?.includes(cell) === true);
+	const isPriced = (cell: Cell) => inColumns(cell, figureColumns) || !inColumns(cell, cells.keys());
+	const stands = described.length === 1 && /\p{L}{2}/u.test(described[0]?.text ?? '') && labelAt(first.text) === null;
+	const short = figures.every(({ text }) => text.length <= longestFigureWord);
+	if (!stands || !short || !(figures.some(isPriced) || strays(row, head))) return 'other';
+	// Right below the heads of the columns stand their second lines and their units.
+	return line !== null || figures.some(({ text }) => withoutCharge.test(folded(text))) ? 'unpriced' : 'other';
+}
+
+/** In characters: `en supplément`, `non chiffré`. */
+const longestFigureWord = 24;
+const withoutCharge =
+	/\b(?:offerte?s?|gratuite?s?|inclus(?:es?)?|compris(?:es?)?|sans frais|(?:pour )?memoire|p\.?m|geschenkt|kostenlos|gratis|inkl(?:usive)?|inklusiv|enthalten|free|included|incl|complimentary|no charge)\b/;
 
 /** True for a cell that holds a figure with at most its unit, not a sentence with a number in it. */
 function isFigure(cell: Cell): boolean {

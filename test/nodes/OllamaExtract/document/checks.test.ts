@@ -134,6 +134,7 @@ test('a difference from the embedded XML is reported with both sides', () => {
 		withTax: false,
 		otherTitle: null,
 		unread: [],
+		loose: [],
 	};
 	const checks = compareWithXml(data, page);
 	expect(checks.map(({ path }) => path)).toEqual([

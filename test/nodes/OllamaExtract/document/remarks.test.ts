@@ -73,3 +73,13 @@ test('a row that was not read is no fault of the sender', async () => {
 	const accused = await reasonsOf(devis(['Pose de parquet                1       50,00     50,00']));
 	expect(accused.map(([code]) => code)).toContain('arithmetic');
 });
+
+test('a row among the lines that may belong to one is never left out in silence', async () => {
+	const line = 'Pose                           1       100,00    100,00';
+	const text = (next: string) => devis([line, next]);
+	expect(await reasonsOf(text('Chêne massif 14 mm'))).toEqual([['partly-read', 'lines.0']]);
+	expect(await reasonsOf(text('Nettoyage                                        Offert'))).toEqual([
+		['partly-read', 'lines.0'],
+	]);
+	expect(await reasonsOf(text('de parquet chêne massif 14 mm'))).toEqual([]);
+});

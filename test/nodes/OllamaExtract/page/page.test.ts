@@ -355,6 +355,7 @@ test('an empty page gives nothing', () => {
 		withTax: false,
 		otherTitle: null,
 		unread: [],
+		loose: [],
 	});
 });
 
