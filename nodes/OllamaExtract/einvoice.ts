@@ -2,6 +2,7 @@ import Big from 'big.js';
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { excerpt } from '../shared/http';
 import type { Figures } from './document/checks';
+import { isoDay } from './page/numbers';
 import type { CommercialDocument, DocumentLine } from './result';
 import { emptyDocument } from './model/schema';
 
@@ -207,7 +208,9 @@ function readCrossIndustry(name: string, bytes: Uint8Array): EInvoice {
 			lines: figures,
 			adjustments: [
 				...settlement.all('SpecifiedTradeAllowanceCharge').flatMap(signedAmount),
-				...settlement.all('SpecifiedLogisticsServiceCharge').flatMap((one) => one.at('AppliedAmount').text ?? []),
+				...settlement
+					.all('SpecifiedLogisticsServiceCharge')
+					.flatMap((one) => read(one.at('AppliedAmount'), amount) ?? []),
 			],
 			taxes: settlement.all('ApplicableTradeTax').map((tax) => ({
 				rate: read(rateElement(tax), decimal),
@@ -365,10 +368,9 @@ function decimal(text: string): string | null {
 
 /** UN/CEFACT 2379: 102 is CCYYMMDD. */
 function isoDate(text: string, format: string | null): string | null {
-	const match = /^(\d{4})-?(\d{2})-?(\d{2})/.exec(text.trim());
-	if (match === null || (format !== null && format !== '102')) return null;
-	const iso = `${match[1]}-${match[2]}-${match[3]}`;
-	return Number.isNaN(Date.parse(`${iso}T00:00:00Z`)) ? null : iso;
+	const [, year, month, day] = /^(\d{4})-?(\d{2})-?(\d{2})/.exec(text.trim()) ?? [];
+	if (year === undefined || (format !== null && format !== '102')) return null;
+	return isoDay(year, Number(month), Number(day));
 }
 
 function baseName(name: string): string {

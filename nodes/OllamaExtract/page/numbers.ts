@@ -98,6 +98,14 @@ export function dateOrderOf(texts: Iterable<string>, language: Language | null):
 	return seen.size === 1 ? only : undefined;
 }
 
+/** A day in ISO 8601; null when the calendar has no such day, and outside 1900 to 2199. */
+export function isoDay(year: string, monthNumber: number, day: number): string | null {
+	const iso = `${year}-${String(monthNumber).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
+	const time = Date.parse(`${iso}T00:00:00Z`);
+	if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== iso) return null;
+	return year >= '1900' && year < '2200' ? iso : null;
+}
+
 const space = '[ \\u00a0\\u202f\\u2009]';
 const currencyCodes = new Map([
 	['€', 'EUR'],
@@ -218,15 +226,15 @@ function plain(text: string): string {
 
 function dateOf(match: RegExpMatchArray, order: DateOrder | undefined): DateReading | null {
 	const g = match.groups ?? {};
-	if (g['isoYear'] !== undefined) return only(isoDate(g['isoYear'], Number(g['isoMonth']), Number(g['isoDay'])));
+	if (g['isoYear'] !== undefined) return only(isoDay(g['isoYear'], Number(g['isoMonth']), Number(g['isoDay'])));
 	if (g['name'] !== undefined)
-		return only(isoDate(fullYear(g['nameYear'] ?? ''), monthNames[g['name']] ?? 0, Number(g['day'])));
+		return only(isoDay(fullYear(g['nameYear'] ?? ''), monthNames[g['name']] ?? 0, Number(g['day'])));
 	if (g['usName'] !== undefined)
-		return only(isoDate(g['usYear'] ?? '', monthNames[g['usName']] ?? 0, Number(g['usDay'])));
+		return only(isoDay(g['usYear'] ?? '', monthNames[g['usName']] ?? 0, Number(g['usDay'])));
 	const [first, second, year] = [Number(g['first']), Number(g['second']), fullYear(g['year'] ?? '')];
-	const dayFirst = isoDate(year, second, first);
+	const dayFirst = isoDay(year, second, first);
 	if (g['mark'] === '.') return only(dayFirst);
-	const monthFirst = isoDate(year, first, second);
+	const monthFirst = isoDay(year, first, second);
 	if (dayFirst === null || monthFirst === null || dayFirst === monthFirst) return only(dayFirst ?? monthFirst);
 	if (order === undefined) return { kind: 'ambiguous', could: [dayFirst, monthFirst] };
 	return only(order === 'day-first' ? dayFirst : monthFirst);
@@ -239,11 +247,4 @@ function only(value: string | null): DateReading | null {
 function fullYear(printed: string): string {
 	if (printed.length === 4) return printed;
 	return Number(printed) < 80 ? `20${printed}` : `19${printed}`;
-}
-
-function isoDate(year: string, monthNumber: number, day: number): string | null {
-	const iso = `${year}-${String(monthNumber).padStart(2, '0')}-${String(day).padStart(2, '0')}`;
-	const time = Date.parse(`${iso}T00:00:00Z`);
-	if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== iso) return null;
-	return year >= '1900' && year < '2200' ? iso : null;
 }

@@ -72,6 +72,22 @@ test('a cross industry invoice gives data, the figures of its arithmetic, and th
 	expect(checkDocument(eInvoice!.data, eInvoice!.figures).filter(({ ok }) => !ok)).toEqual([]);
 });
 
+test('a service charge that is no amount has no part in the arithmetic', () => {
+	const charged = (amount: string) =>
+		invoice.replace(
+			'<ram:InvoiceCurrencyCode>',
+			`<ram:SpecifiedLogisticsServiceCharge><ram:AppliedAmount>${amount}</ram:AppliedAmount></ram:SpecifiedLogisticsServiceCharge><ram:InvoiceCurrencyCode>`,
+		);
+	const adjustmentsWith = (amount: string) => readEInvoice(attachment(charged(amount))).eInvoice?.figures.adjustments;
+	expect(adjustmentsWith('12.50')).toEqual(['12.50']);
+	for (const broken of ['12,50', 'offert', '1e3', '']) expect(adjustmentsWith(broken)).toEqual([]);
+});
+
+test.each(['20260231', '20260631', '20261301', '20260229', '00000000'])('%s is no date', (day) => {
+	const { eInvoice } = readEInvoice(attachment(invoice.replace('20260301', day)));
+	expect([eInvoice?.data.date, eInvoice?.elements.has('date')]).toEqual([null, false]);
+});
+
 test('prefixes are free: the namespace decides', () => {
 	const renamed = invoice.replaceAll('rsm:', 'a:').replaceAll('xmlns:rsm', 'xmlns:a').replaceAll('ram:', 'b:');
 	expect(readEInvoice(attachment(renamed)).eInvoice?.data.number).toBe('F-7 & B');
