@@ -159,7 +159,7 @@ const tail =
 	'(?: ?\\((?:eur|€|en euros?|ht|h\\.t\\.?|net|hors [^)\\d]*|excl[^)]*|inkl[^)]*|incl[^)]*|exkl[^)]*)\\))*(?: ?(?:in |en )?(?:eur|euros?|€)(?![\\p{L}]))? ?[:.#°=]* ?';
 
 const offer =
-	'(?:devis(?: (?:gratuit|estimatif|quantitatif|descriptif|detaille|rectificatif|modificatif))*|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
+	'(?:devis(?: (?:et )?(?:gratuit|estimatif|quantitatif|descriptif|detaille|rectificatif|modificatif))*|offre(?: de prix)?|proposition(?: commerciale)?|estimation|quotation|quote|estimate|angebot|kostenvoranschlag)';
 const bill =
 	"(?:facture(?: d'acompte| de situation| proforma| de solde)?|avoir|note d'honoraires|note de credit|tax invoice|invoice|credit note|credit memo" +
 	'|(?:\\p{L}+)?rechnung|gutschrift)';
@@ -176,7 +176,7 @@ const notHandedOver =
 const buyer = '(?:kaufer|leistungsempfanger|rechnungsempfanger|rechnungsadresse|kunde|auftraggeber|empfanger)';
 
 const sources: ReadonlyArray<readonly [Label, string]> = [
-	['number', `(?:votre |notre )?${document}(?: (?:d'|de |des |du |pour )[\\p{L}'-]+){0,2}${no}`],
+	['number', `(?:votre |notre )?${document}(?: (?:d'|de |des |du |pour )[\\p{L}'-]+){0,2}${no}(?: a rappeler)?`],
 	['number', `sous (?:le |la )?${no}`],
 	['number', `${no} ?(?:de |du |d'|de la |of )?(?:${document}|document|piece)`],
 	['number', `(?:numero|reference|ref\\.?) (?:de |du |de la |d'|of )?(?:${document}|document|piece)`],

@@ -175,27 +175,54 @@ function firstOf(
 	return undefined;
 }
 
+/** Where what follows a number is something else: a word before a date, a page count, a mark, another label. */
 const numberEnd =
-	/\s+(?:vom|von|du|de|dated|issued|établie?|émise?|en date|date|le|am|of)(?=\s)|\s[-–—|]\s|[,;]|\s\(/iu;
+	/\s+(?:vom|von|du|de|dated|issued|établie?|émise?|en date|date|le|am|of|page|p\.)(?=\s)|\s\|\s|[,;](?!\d)|\s\(|\s+(?=\p{L}[\p{L} .'’]{1,30}\s?:)/iu;
 
 function numberAfter(rows: readonly Row[], site: Site, conventions: Conventions): Found | undefined {
 	for (const { cell, start, text } of slicesAfter(rows, site)) {
 		const lead = /^[\s:#°.]*/.exec(text)?.[0].length ?? 0;
 		const body = text.slice(lead);
-		const stop = numberEnd.exec(body);
-		const head = (stop === null ? body : body.slice(0, stop.index)).trim();
-		const dated = stop !== null && datesIn(body.slice(stop.index), conventions.dateOrder).length > 0;
+		const stop = numberEnd.exec(body)?.index ?? body.length;
+		const others = [
+			...datesIn(body, conventions.dateOrder),
+			...numbersIn(body, conventions.decimalMark).filter(
+				({ currency, could }) => currency !== null || could.some((value) => /\.\d{2}$/.test(value)),
+			),
+		].flatMap(({ start: from }) => (from > 0 ? [from] : []));
+		const end = Math.min(stop, ...others);
+		const head = body.slice(0, end).replace(/[\s–—|:-]+$/u, '');
+		const dated = end === stop && datesIn(body.slice(end), conventions.dateOrder).length > 0;
 		const value = numberIn(head, dated);
 		if (value === null || readDate(value) !== null || isOtherNumber(head)) return undefined;
-		return foundIn(cell, start + lead, start + lead + value.length, value);
+		return foundIn(cell, start + lead, start + lead + value.length, plainCode(value));
 	}
 	return undefined;
 }
 
+/**
+ * The number that a text begins with, in all its parts: `2026 - 034`, `DEV 2026 051`, `D-12 rév. 2`. Null where a word
+ * follows more than one part, so that the last may count what the word names. An index (`ind. B`) is no part of it.
+ */
 function numberIn(text: string, whole: boolean): string | null {
-	if (whole && /\d/.test(text) && text.length <= 30 && text.split(/\s+/).length <= 4) return text;
-	const [token] = /^(?:\d{1,6} \/ \d{2,4}(?!\d)|(?:\p{Lu}{1,6} (?=\d))?[\p{L}\d][\p{L}\d/_.#-]*)/u.exec(text) ?? [];
-	return token !== undefined && /\d/.test(token) && token.length <= 30 ? token.replace(/[.#-]+$/, '') : null;
+	if (whole && /\d/.test(text) && text.length <= 30 && text.split(/\s+/).length <= 4 && !/\s[-–—]\s/.test(text))
+		return text;
+	const [first] = /^(?:\p{Lu}{1,6} (?=\d))?[\p{L}\d][\p{L}\d/_.#‐‑-]*/u.exec(text) ?? [];
+	if (first === undefined) return null;
+	let end = first.length;
+	for (let part = furtherPart.exec(text.slice(end)); part !== null; part = furtherPart.exec(text.slice(end)))
+		end += part[0].length;
+	if (end > first.length && /^\s*[\p{L}\d]/u.test(text.slice(end))) return null;
+	const number = text.slice(0, end).replace(/[.#‐‑-]+$/, '');
+	return /\d/.test(number) && number.length <= 30 ? number : null;
+}
+
+const furtherPart =
+	/^(?:\s*[-–—/]\s*|\s+)(?:(?=[^\s\d]{0,6}\d)[\p{Lu}\d][\p{Lu}\d/_.#‐‑-]*|\p{Lu}|bis|ter|(?:[Rr][ée]v(?:ision|\.)?|[Vv](?:ersion|\.)?)\s?[\p{Lu}\d]{1,3})(?![\p{L}\d'’])/u;
+
+/** A number with the blanks and hyphens that a keyboard has, each in its place. */
+function plainCode(text: string): string {
+	return text.replace(/\s/g, ' ').replace(/[‐‑]/g, '-');
 }
 
 /** The code that stands alone beside or below the document's bare name: `QUOTE`, under it `Q-1009`. */
@@ -235,7 +262,7 @@ function dateBehind(number: Found, rows: readonly Row[], conventions: Convention
 	const order = conventions.dateOrder;
 	for (const [rowIndex, row] of rows.entries()) {
 		for (const cell of row.cells) {
-			const at = cell.text.indexOf(number.value);
+			const at = plainCode(cell.text).indexOf(number.value);
 			const from = at + number.value.length;
 			if (at === -1 || !isSamePlace(foundIn(cell, at, from, number.value), number)) continue;
 			const rest = cell.text.slice(from);

@@ -103,13 +103,29 @@ describe('the number of the document', () => {
 		['Angebot Nr. 2026-88 vom 01.02.2026', '2026-88'],
 		["Devis d'honoraires n° 25.312 ind. B", '25.312'],
 		['DEVIS n° 3 / 2026', '3 / 2026'],
+		['Devis n° 2026 - 034', '2026 - 034'],
+		['Devis n° 2026 – 034 du 22/11/2026', '2026 – 034'],
+		['DEVIS N° : DEV 2026 051', 'DEV 2026 051'],
+		['Devis n° 26 034', '26 034'],
+		['Devis n° MN 77 B', 'MN 77 B'],
+		['Devis n° 2026-034 rév. 2', '2026-034 rév. 2'],
+		['Devis n° 2026-034 / B', '2026-034 / B'],
+		['Devis n° DV\u20112026\u2011034', 'DV-2026-034'],
+		['DEVIS DESCRIPTIF ET ESTIMATIF N°26/05-12', '26/05-12'],
+		['Devis n° à rappeler : 778', '778'],
+		['Devis n° 883 – Aurillac, le 04/05/2026', '883'],
+		['Devis n° F-12 1 260,00 €', 'F-12'],
+		['Devis n° 900 Client : Mme Vidal', '900'],
 		['Devis établi le 11 mai 2026\nsous le n° DI.2026.311', 'DI.2026.311'],
 	])('%s', (text, value) => expect(found(text, 'number')).toBe(value));
 
-	test.each(['Devis gratuit', 'Devis établi le 22/11/2026', 'N° de commande : 12', 'Facture associée : F-1'])(
-		'none in %s',
-		(text) => expect(found(text, 'number')).toBeUndefined(),
-	);
+	test.each([
+		'Devis gratuit',
+		'Devis établi le 22/11/2026',
+		'N° de commande : 12',
+		'Facture associée : F-1',
+		'Devis n° 26 12 logements',
+	])('none in %s', (text) => expect(found(text, 'number')).toBeUndefined());
 
 	test('the code alone under the document’s bare name', () => {
 		const lines = 'Description     Qty     Unit price     Amount\nFitting         2       10.00          20.00';
