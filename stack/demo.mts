@@ -139,12 +139,12 @@ async function devisOf(databaseUrl: string, sha256: string): Promise<string[] | 
 async function runTask(facts: Facts, _standIn: unknown, signal: AbortSignal): Promise<string[]> {
 	const file = join(facts.folders.devis, '..', '..', 'work', 'qwen-agent', `hello-${Date.now() % 1_000_000}.txt`);
 	const task = { server: 'filesystem', tool: 'write_file', arguments: { path: file, content: 'Hello\n' } };
-	const asked = await call(facts, 'mcp-task', signal, { task });
+	const asked = await call(facts, 'mcp-task', signal, 202, { task });
 	const before = existsSync(file) ? 'written already' : 'nothing is written yet';
-	const answered = await call(facts, 'mcp-approval', signal, { id: asked.body.id, answer: 'approve' });
-	const done = await call(facts, 'mcp-task', signal, { task, approval: answered.body.approval });
+	const answered = await call(facts, 'mcp-approval', signal, 200, { id: asked.body.id, answer: 'approve' });
+	const done = await call(facts, 'mcp-task', signal, 200, { task, approval: answered.body.approval });
 	const written = existsSync(file) ? `it holds "${readFileSync(file, 'utf8').trim()}"` : 'there is no such file';
-	const again = await call(facts, 'mcp-task', signal, { task, approval: answered.body.approval });
+	const again = await call(facts, 'mcp-task', signal, 403, { task, approval: answered.body.approval });
 	return [
 		`asked to write ${file}`,
 		`  ${told(asked)}: request ${asked.body.id}, ${before}`,
@@ -164,7 +164,7 @@ async function proveAudit(facts: Facts, _standIn: unknown, signal: AbortSignal):
 		head: string;
 		faults: Array<{ seq: number; fault: string }>;
 		unknownOutcomes: string[];
-	}>(facts, 'mcp-audit', signal);
+	}>(facts, 'mcp-audit', signal, 200);
 	const { ok, records, head, faults, unknownOutcomes } = body;
 	return [
 		`the audit has ${records} records, the last one is ${head}`,
@@ -183,11 +183,12 @@ function told({ http, body }: Answer): string {
 	return `${http} ${body.status}`;
 }
 
-/** Calls a shipped webhook with the secret that it asks for. */
+/** Calls a shipped webhook with the secret that it asks for; throws `bad-reply` when it answers with another status. */
 async function call<Body = Answer['body']>(
 	facts: Facts,
 	path: string,
 	signal: AbortSignal,
+	expected: number,
 	body?: object,
 ): Promise<Answer<Body>> {
 	const webhook = Object.values(facts.webhooks)
@@ -206,12 +207,8 @@ async function call<Body = Answer['body']>(
 		signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
 	});
 	const text = await response.text();
-	try {
-		return { http: response.status, body: JSON.parse(text) as Body };
-	} catch (cause) {
-		throw new LocalAiError('bad-reply', `${url} answered ${response.status}: ${text.slice(0, 200)}`, {
-			hint: `Look at the executions in ${facts.editorUrl} (start the demo with --keep).`,
-			cause,
-		});
-	}
+	if (response.status === expected) return { http: expected, body: JSON.parse(text) as Body };
+	throw new LocalAiError('bad-reply', `${url} answered ${response.status}, not ${expected}: ${text.slice(0, 300)}`, {
+		hint: `Start the demo with --keep and look at the logs in ${join(facts.folders.devis, '..', '..', 'logs')}.`,
+	});
 }

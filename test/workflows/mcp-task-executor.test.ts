@@ -139,6 +139,13 @@ async function underPolicy(line: string, instead: string, work: () => Promise<vo
 	}
 }
 
+test('the webhooks answer as soon as the start says that it is ready', async () => {
+	const urls = Object.values(stack.facts().webhooks).flat();
+	expect(urls.length).toBeGreaterThanOrEqual(3);
+	const found = await Promise.all(urls.map(async ({ method, url }) => (await fetch(url, { method })).status));
+	expect(found).toEqual(urls.map(() => 403));
+});
+
 test.each(['mcp-task', 'mcp-approval', 'mcp-audit'] as const)(
 	'%s answers nobody without its own token',
 	async (path) => {
