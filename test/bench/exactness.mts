@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { extract } from '../../dist/nodes/OllamaExtract/extract.js';
 import type { CommercialDocument, ExtractResult } from '../../nodes/OllamaExtract/result.ts';
 import { families, makeDocument } from '../support/documents.ts';
+import { isSameLine, isSameValue, type TrueLine } from './grading.ts';
 
 /** One document with what it should say. `layout` groups documents made by the same hand, so that none weighs twice. */
 interface Sample {
@@ -12,19 +13,15 @@ interface Sample {
 	readonly language: string;
 	readonly bytes: Uint8Array;
 	readonly truth: Truth;
+	/** True for a credit note: its page may print negative what its XML has positive, and the other way round. */
+	readonly anySign: boolean;
 }
 
 /** What is compared. */
 interface Truth {
 	/** Undefined is not asked; null is not printed, and a value that is read all the same is wrong. */
 	readonly header: Readonly<Record<string, string | null | undefined>>;
-	readonly lines: ReadonlyArray<{
-		readonly description: string;
-		readonly quantity: string | null;
-		/** Net, or before a discount on the line: a page may print either. */
-		readonly unitPrices: readonly string[];
-		readonly total: string;
-	}>;
+	readonly lines: readonly TrueLine[];
 }
 
 interface Score {
@@ -81,11 +78,12 @@ async function sampleOf(family: (typeof families)[number], seed: number): Promis
 	const { kind, language, bytes, truth } = await makeDocument(family, seed);
 	const lines = truth.lines.map(({ description, quantity, unitPrice, total }) => ({
 		description: description ?? '',
+		whole: true,
 		quantity,
 		unitPrices: unitPrice === null ? [] : [unitPrice],
-		total: total ?? '',
+		total,
 	}));
-	return { layout: family, kind, language, bytes, truth: { header: headerOf(truth), lines } };
+	return { layout: family, kind, language, bytes, truth: { header: headerOf(truth), lines }, anySign: false };
 }
 
 interface ManifestEntry {
@@ -95,6 +93,8 @@ interface ManifestEntry {
 	lang: string;
 	printed_on_page: Record<string, boolean | string>;
 	ground_truth: {
+		/** UNTDID 1001. */
+		type_code: string;
 		number: string;
 		date: string;
 		currency: string;
@@ -119,6 +119,7 @@ function corpus(pageAlone: boolean): Sample[] {
 			kind: 'invoice',
 			language: lang,
 			bytes: readFileSync(join(folder, file)),
+			anySign: creditNotes.has(truth.type_code),
 			truth: {
 				header: {
 					number: asked('number', truth.number),
@@ -137,6 +138,7 @@ function corpus(pageAlone: boolean): Sample[] {
 						: [
 								{
 									description: name,
+									whole: false,
 									quantity: qty,
 									unitPrices: [net, gross].filter((price) => price !== null),
 									total,
@@ -147,6 +149,9 @@ function corpus(pageAlone: boolean): Sample[] {
 		};
 	});
 }
+
+/** The codes of UNTDID 1001 that EN 16931 takes for credit notes. */
+const creditNotes = new Set(['81', '83', '261', '262', '296', '308', '381', '396', '420', '458', '532']);
 
 async function scoresOf(samples: readonly Sample[], ignoreXml: boolean): Promise<Score[]> {
 	const scores: Score[] = [];
@@ -183,11 +188,11 @@ async function scoreOf(sample: Sample, ignoreXml: boolean): Promise<Score> {
 			faults.push(`${path} invented: ${value}`);
 			continue;
 		}
-		const grade = value === null ? 'missing' : same(path, value, truth) ? 'right' : 'wrong';
+		const grade = value === null ? 'missing' : isSameValue(path, value, truth, sample.anySign) ? 'right' : 'wrong';
 		count[grade] += 1;
 		if (grade !== 'right') faults.push(`${path} ${grade}: ${value} for ${truth}`);
 	}
-	const lines = compareLines(result, sample.truth.lines);
+	const lines = compareLines(result, sample);
 	return {
 		layout: sample.layout,
 		language: sample.language,
@@ -200,22 +205,19 @@ async function scoreOf(sample: Sample, ignoreXml: boolean): Promise<Score> {
 	};
 }
 
-/** A line is right when the beginning of its name, its quantity, its unit price and its total are. */
-function compareLines({ data, checks }: ExtractResult<CommercialDocument>, truth: Truth['lines']) {
+/** Each line that should be read takes the first read one that is right and not yet taken. */
+function compareLines({ data, checks }: ExtractResult<CommercialDocument>, { truth, anySign }: Sample) {
 	const left = data.lines.map((line, index) => ({ ...line, index }));
 	const faults: string[] = [];
 	let hits = 0;
-	for (const wanted of truth) {
-		const at = left.findIndex(
-			(line) =>
-				begins(line.description, wanted.description) &&
-				sameAmount(line.total, wanted.total) &&
-				sameAmount(line.quantity, wanted.quantity) &&
-				// A price before a discount that the line's own arithmetic confirms is what the page prints.
-				(wanted.unitPrices.length === 0 ||
-					wanted.unitPrices.some((price) => sameAmount(line.unitPrice, price)) ||
-					checks.some(({ path, ok, detail }) => path === `lines.${line.index}.total` && ok && detail.includes('%'))),
-		);
+	for (const wanted of truth.lines) {
+		const at = left.findIndex((line) => {
+			// A price before a discount that the line's own arithmetic confirms is what the page prints.
+			const anyPrice = checks.some(
+				({ path, ok, detail }) => path === `lines.${line.index}.total` && ok && detail.includes('%'),
+			);
+			return isSameLine(line, wanted, anyPrice, anySign);
+		});
 		if (at === -1) faults.push(`line not read: ${wanted.description.slice(0, 30)} ${wanted.total}`);
 		else {
 			left.splice(at, 1);
@@ -248,30 +250,6 @@ function headerOf({
 		'totals.tax': totals.tax,
 		'totals.gross': totals.gross,
 	};
-}
-
-function same(path: string, value: string, truth: string): boolean {
-	if (path.startsWith('totals.')) return sameAmount(value, truth);
-	// A page may print the legal form behind a name, the XML may leave it out.
-	if (path.endsWith('.name'))
-		return letters(value).startsWith(letters(truth)) || letters(truth).startsWith(letters(value));
-	return letters(value) === letters(truth);
-}
-
-/** Equal in value; the sign is the page's on a credit note, where the XML has none. */
-function sameAmount(value: string | null, truth: string | null): boolean {
-	return truth === null || (value !== null && Math.abs(Number(value)) === Math.abs(Number(truth)));
-}
-
-function begins(value: string | null, truth: string): boolean {
-	return value !== null && letters(value).startsWith(letters(truth).slice(0, 10));
-}
-
-function letters(text: string): string {
-	return text
-		.normalize('NFKD')
-		.replace(/[^\p{L}\p{N}]/gu, '')
-		.toLowerCase();
 }
 
 function summary(name: string, scores: readonly Score[]): Record<string, string | number> {

@@ -10,11 +10,12 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import type { Row } from '../../nodes/OllamaExtract/rows/layout.ts';
 import { families, makeDocument } from '../support/documents.ts';
+import { intactShare } from './grading.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const corpus = join(here, '..', '..', '..', 'shared', 'corpus', 'pdf');
@@ -44,9 +45,11 @@ interface Sample {
 
 interface Measured {
 	readonly reader: Reader;
-	/** By sample, in order: the best estimate of its time in ms, and the share of its lines that came out whole. */
+	/** By sample, in order: the best estimate of its time in ms, NaN where it failed, and the share of whole lines. */
 	readonly times: number[];
 	readonly intact: number[];
+	/** Documents that the reader failed on, with its message: none of their lines is whole, and they have no time. */
+	readonly failures: ReadonlyMap<string, string>;
 	/** Processor time of a document, its helpers' included: what stays comparable on a busy machine. */
 	readonly cpuMs: number;
 	readonly peakBytes: number;
@@ -56,24 +59,28 @@ interface Measured {
 export async function measure(): Promise<{ title: string; rows: Array<Record<string, string | number>> }> {
 	const { samples, measured, missing } = await measureRows();
 	const shipped = measured.find(({ reader }) => reader === 'ours, as shipped')!;
-	const rows = measured.map(({ reader, times, intact, cpuMs, peakBytes }) => ({
+	const rows = measured.map(({ reader, times, intact, failures, cpuMs, peakBytes }) => ({
 		reader,
-		'p50 ms': round(median(times), 1),
-		'p95 ms': round(percentile(times, 0.95), 1),
-		'ours / it': round(median(shipped.times.map((time, index) => time / times[index]!)), 2),
+		'p50 ms': round(median(times.filter(Number.isFinite)), 1),
+		'p95 ms': round(percentile(times.filter(Number.isFinite), 0.95), 1),
+		'ours / it': round(median(shipped.times.map((time, index) => time / times[index]!).filter(Number.isFinite)), 2),
 		'cpu ms': round(cpuMs, 1),
 		'ours / it, cpu': round(shipped.cpuMs / cpuMs, 2),
 		'peak MB': Math.round(peakBytes / 1e6),
+		failed: failures.size,
 		'rows FR %': share(samples, intact, ({ source, french }) => source === 'corpus' && french),
 		'rows all %': share(samples, intact, ({ source }) => source === 'corpus'),
 		'rows made %': share(samples, intact, ({ source }) => source === 'made'),
 	}));
 	const count = (source: Sample['source']) => samples.filter((sample) => sample.source === source).length;
 	const notThere = missing.length > 0 ? `; not installed: ${missing.join(', ')}` : '';
+	const failed = measured.flatMap(({ reader, failures }) =>
+		[...failures].map(([file, message]) => `\n${reader} failed on ${basename(file)}: ${message}`),
+	);
 	return {
 		title:
 			`Text with boxes and rows: ${count('corpus')} real and ${count('made')} made documents, ${repeats} interleaved ` +
-			`repeats; rows whole, mean of layouts${notThere}`,
+			`repeats; rows whole of all that are printed, mean of layouts${notThere}${failed.join('')}`,
 		rows,
 	};
 }
@@ -98,6 +105,7 @@ export async function measureRows(): Promise<{ samples: Sample[]; measured: Meas
 		}
 		const times = new Map([...processes.keys()].map((reader) => [reader, samples.map((): number[] => [])]));
 		const intact = new Map([...processes.keys()].map((reader) => [reader, samples.map(() => 0)]));
+		const failures = new Map([...processes.keys()].map((reader) => [reader, new Map<string, string>()]));
 		const order = [...processes.keys()];
 		const cpuBefore = new Map<Reader, number>();
 		for (let turn = 0; turn < warmUps + repeats; turn++) {
@@ -105,16 +113,22 @@ export async function measureRows(): Promise<{ samples: Sample[]; measured: Meas
 			for (const [index, sample] of samples.entries()) {
 				order.push(order.shift()!);
 				for (const reader of order) {
-					const { ms, lines } = await ask(processes.get(reader)!, ends.get(reader)!, sample.file);
-					if (turn < warmUps) intact.get(reader)![index] = intactShare(sample, lines);
+					const { ms, lines, error } = await ask(processes.get(reader)!, ends.get(reader)!, sample.file);
+					if (error !== undefined) {
+						failures.get(reader)!.set(sample.file, error);
+						intact.get(reader)![index] = 0;
+					} else if (turn < warmUps) intact.get(reader)![index] = intactShare(sample.lines, lines);
 					else times.get(reader)![index]!.push(ms);
 				}
 			}
 		}
 		const measured = [...processes].map(([reader, process]) => ({
 			reader,
-			times: times.get(reader)!.map(median),
+			times: times
+				.get(reader)!
+				.map((all, index) => (failures.get(reader)!.has(samples[index]!.file) ? NaN : median(all))),
 			intact: intact.get(reader)!,
+			failures: failures.get(reader)!,
 			cpuMs: (cpuMsOf(process.pid!) - cpuBefore.get(reader)!) / repeats / samples.length,
 			peakBytes: peakOf(process.pid!),
 		}));
@@ -183,16 +197,26 @@ async function serve(reader: Reader): Promise<void> {
 	process.on('message', async (file: string) => {
 		const bytes = new Uint8Array(readFileSync(file));
 		const start = performance.now();
-		const lines = await read(bytes, file).catch((error: unknown) => [`failed: ${String(error)}`]);
-		process.send!({ ms: performance.now() - start, lines });
+		const answer = await read(bytes, file).then(
+			(lines) => ({ lines }),
+			(error: unknown) => ({ lines: [], error: String(error) }),
+		);
+		process.send!({ ms: performance.now() - start, ...answer });
 	});
 }
 
-async function ask(reader: ChildProcess, end: Promise<never>, file: string): Promise<{ ms: number; lines: string[] }> {
+interface Answer {
+	readonly ms: number;
+	readonly lines: string[];
+	/** Set where the reader failed. */
+	readonly error?: string;
+}
+
+async function ask(reader: ChildProcess, end: Promise<never>, file: string): Promise<Answer> {
 	const answer = once(reader, 'message');
 	reader.send(file);
 	const [message] = await Promise.race([answer, end]);
-	return message as { ms: number; lines: string[] };
+	return message as Answer;
 }
 
 /** Rejects when the process of a reader ends: one promise for all of its documents. */
@@ -232,29 +256,6 @@ async function madeSamples(folder: string): Promise<Sample[]> {
 		const lines = truth.lines.flatMap(({ description, total }) => (description && total ? [{ name: description, total }] : []));
 		return { file, layout: family, source: 'made', french: language === 'fr', lines };
 	});
-}
-
-/** The share of the printed lines whose first ten characters and total stand on one row. */
-function intactShare({ lines }: Sample, rows: readonly string[]): number {
-	const page = rows.join('\n');
-	// The XML may hold a total that the page does not print (a discount shown on a line of its own): nothing to find.
-	const printed = lines.filter(({ total }) => figure(total).test(page));
-	const whole = printed.filter(({ name, total }) => {
-		const beginning = squash(name.slice(0, 10));
-		return rows.some((row) => squash(row).includes(beginning) && figure(total).test(row));
-	});
-	return printed.length === 0 ? 1 : whole.length / printed.length;
-}
-
-function squash(text: string): string {
-	return text.normalize('NFKC').replace(/\s/g, '').toLowerCase();
-}
-
-/** The amount with either decimal sign and any grouping, not as a part of a longer figure. */
-function figure(total: string): RegExp {
-	const [whole, decimals] = Math.abs(Number(total)).toFixed(2).split('.') as [string, string];
-	const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "[\\s.,'’]?");
-	return new RegExp(`(?<![\\d.,])${grouped}${decimals === '00' ? '(?:[.,]0+)?' : `[.,]${decimals.replace(/0$/, '0?')}0*`}(?![.,]?\\d)`, 'u');
 }
 
 function share(samples: readonly Sample[], intact: readonly number[], wanted: (sample: Sample) => boolean): number | string {
