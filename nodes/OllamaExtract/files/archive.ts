@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
+import { constants, type BigIntStats } from 'node:fs';
 import { link, lstat, mkdir, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 
@@ -22,6 +22,8 @@ export interface ArchiveResult {
 	readonly outcome: 'moved' | 'already-archived';
 	readonly sha256: string;
 	readonly bytes: number;
+	/** There when something else stands at `from` by now, written or put there since it was read: it was left alone. */
+	readonly newAtSource?: true;
 }
 
 /** The calls of node:fs/promises that give, take and change names. */
@@ -34,7 +36,8 @@ export interface Names {
 /**
  * Moves a file without ever overwriting another one: a taken name becomes `name (2).pdf`. At every instant, after a
  * crash too, the content stands under at least one of its two names, and a repeat finishes what was begun. Of several
- * at once exactly one reports `moved`. The modification time is kept. Rejects with LocalAiError.
+ * at once exactly one reports `moved`. The modification time is kept; what was written to `from` meanwhile stays there.
+ * Rejects with LocalAiError.
  */
 export async function archiveFile(
 	{ from, folder, sha256 }: ArchiveRequest,
@@ -57,7 +60,7 @@ export async function archiveFile(
 
 interface Opened {
 	readonly file: FileHandle;
-	readonly stats: Stats;
+	readonly stats: BigIntStats;
 }
 
 interface Move extends Opened {
@@ -72,7 +75,7 @@ async function moveOpened(move: Move, expected: string | undefined): Promise<Arc
 	const sha256 = await hashOf(move.file, signal);
 	if (expected !== undefined && expected !== sha256) throw changed(from);
 	await mkdir(folder).catch(ignore('EEXIST'));
-	const result = { from, sha256, bytes: move.stats.size };
+	const result = { from, sha256, bytes: Number(move.stats.size) };
 	if (await isSameFolder(dirname(from), folder)) return { ...result, path: from, outcome: 'already-archived' };
 
 	let copy: string | undefined;
@@ -84,14 +87,12 @@ async function moveOpened(move: Move, expected: string | undefined): Promise<Arc
 				const present = await contentAt(path, move.stats.size, sha256, signal);
 				if (present === 'other') break;
 				if (present === 'same') {
-					await removeSource(move);
-					return { ...result, path, outcome: 'already-archived' };
+					return { ...result, path, outcome: 'already-archived', ...(await removeSource(move, path)) };
 				}
 				const placed = await place(move, copy, path);
 				if (placed === 'source-gone') return await findMoved(from, folder, sha256, signal);
 				if (placed === 'moved') {
-					await removeSource(move);
-					return { ...result, path, outcome: 'moved' };
+					return { ...result, path, outcome: 'moved', ...(await removeSource(move, path)) };
 				}
 				// Otherwise another archiver was faster at this name: look again at what stands there.
 				if (placed === 'needs-copy') copy = await copyInto(move, sha256);
@@ -118,7 +119,7 @@ async function findMoved(
 			const found = await openRegular(path).catch(ignore('ENOTDIR'));
 			if (found === undefined) break;
 			const same = await hashOf(found.file, signal).finally(() => found.file.close());
-			if (same === sha256) return { path, from, outcome: 'already-archived', sha256, bytes: found.stats.size };
+			if (same === sha256) return { path, from, outcome: 'already-archived', sha256, bytes: Number(found.stats.size) };
 		}
 	}
 	throw new LocalAiError('invalid-input', `There is no file at "${from}".`, {
@@ -130,7 +131,7 @@ type Placed = 'moved' | 'taken' | 'needs-copy' | 'source-gone';
 
 async function place(move: Move, copy: string | undefined, path: string): Promise<Placed> {
 	// A file with a second name elsewhere could still be changed through it: the archive gets bytes of its own.
-	if (copy === undefined && move.stats.nlink > 1) return 'needs-copy';
+	if (copy === undefined && move.stats.nlink > 1n) return 'needs-copy';
 	try {
 		await move.names.link(copy ?? move.from, path);
 	} catch (error) {
@@ -162,15 +163,15 @@ async function placeWithoutLinks({ names, folder }: Move, copy: string, path: st
 
 /** The name could have been given to another file, or the content have grown, while it was being read. */
 async function mustBeUnchanged({ from, file, stats, names }: Move, path: string) {
-	const [placed, now] = await Promise.all([lstat(path), file.stat()]);
-	if (isSameFile(placed, stats) && now.size === stats.size && now.mtimeMs === stats.mtimeMs) return;
+	const [placed, now] = await Promise.all([lstat(path, { bigint: true }), file.stat({ bigint: true })]);
+	if (isSameFile(placed, stats) && isUnchanged(now, stats)) return;
 	await names.unlink(path);
 	throw changed(from);
 }
 
 async function copyInto({ file, stats, from, folder, signal }: Move, sha256: string): Promise<string> {
 	const path = join(folder, `.${randomUUID()}.part`);
-	const copy = await open(path, 'wx', stats.mode & 0o777);
+	const copy = await open(path, 'wx', Number(stats.mode) & 0o777);
 	try {
 		const hash = createHash('sha256');
 		for await (const chunk of bytesOf(file, signal)) {
@@ -189,19 +190,29 @@ async function copyInto({ file, stats, from, folder, signal }: Move, sha256: str
 	}
 }
 
-/** A file that came under the same name meanwhile is another one, and stays. */
-async function removeSource({ from, stats, names }: Move) {
-	const now = await lstat(from).catch(ignore('ENOENT'));
-	if (now !== undefined && isSameFile(now, stats)) await names.unlink(from).catch(ignore('ENOENT'));
+/** What was written to the file since it was read, or came under its name, is not what stands at `path`, and stays. */
+async function removeSource({ from, stats, names }: Move, path: string): Promise<{ newAtSource?: true }> {
+	const now = await lstat(from, { bigint: true }).catch(ignore('ENOENT'));
+	if (now === undefined) return {};
+	if (isSameFile(now, stats) && isUnchanged(now, stats)) {
+		await names.unlink(from).catch(ignore('ENOENT'));
+		return {};
+	}
+	if (isSameFile(now, await lstat(path, { bigint: true }))) {
+		// Two names of one file: what was read is nowhere any more.
+		await names.unlink(path);
+		throw changed(from);
+	}
+	return { newAtSource: true };
 }
 
 async function contentAt(
 	path: string,
-	size: number,
+	size: bigint,
 	sha256: string,
 	signal: AbortSignal | undefined,
 ): Promise<'nothing' | 'same' | 'other'> {
-	const entry = await lstat(path).catch(ignore('ENOENT'));
+	const entry = await lstat(path, { bigint: true }).catch(ignore('ENOENT'));
 	if (entry === undefined) return 'nothing';
 	if (!entry.isFile() || entry.size !== size) return 'other';
 	const opened = await openRegular(path);
@@ -215,7 +226,7 @@ async function openRegular(path: string): Promise<Opened | undefined> {
 	const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 	const file = await open(path, flags).catch(ignore('ENOENT'));
 	if (file === undefined) return undefined;
-	const stats = await file.stat();
+	const stats = await file.stat({ bigint: true });
 	if (stats.isFile()) return { file, stats };
 	await file.close();
 	throw new LocalAiError('invalid-input', `"${path}" is not a regular file.`, { hint: 'Only files can be archived.' });
@@ -245,11 +256,15 @@ async function sync(folder: string) {
 }
 
 async function isSameFolder(a: string, b: string): Promise<boolean> {
-	return isSameFile(await stat(a), await stat(b));
+	return isSameFile(await stat(a, { bigint: true }), await stat(b, { bigint: true }));
 }
 
-function isSameFile(a: Stats, b: Stats): boolean {
+function isSameFile(a: BigIntStats, b: BigIntStats): boolean {
 	return a.ino === b.ino && a.dev === b.dev;
+}
+
+function isUnchanged(a: BigIntStats, b: BigIntStats): boolean {
+	return a.size === b.size && a.mtimeNs === b.mtimeNs;
 }
 
 const maxNameBytes = 255;

@@ -118,7 +118,10 @@ test('a new file under the same name, come while the old one was moved, is left 
 			writeFileSync(from, 'new');
 		},
 	};
-	await expect(archiveFile({ from, folder }, undefined, late)).resolves.toMatchObject({ outcome: 'moved' });
+	await expect(archiveFile({ from, folder }, undefined, late)).resolves.toMatchObject({
+		outcome: 'moved',
+		newAtSource: true,
+	});
 	expect(contents()).toEqual([
 		['a.pdf', 'new'],
 		['a.pdf', 'old'],
@@ -241,6 +244,30 @@ describe.each([
 		expect(statSync(path).mtimeMs).toBe(1_700_000_000_000);
 		expect(contents()).toEqual([['a.pdf', 'one']]);
 	});
+
+	test.each(['NEW', 'longer than before'])(
+		'what is written into the source after it was copied stays there: %s',
+		async (written) => {
+			const from = drop('a.pdf', 'old');
+			utimesSync(from, 1_700_000_000, 1_700_000_000);
+			const late: Names = {
+				...names,
+				link: async (a, b) => {
+					await linkOnlyCopies().link(a, b);
+					writeFileSync(from, written);
+				},
+			};
+			await expect(archiveFile({ from, folder }, undefined, late)).resolves.toMatchObject({
+				path: join(folder, 'a.pdf'),
+				sha256: sha256('old'),
+				newAtSource: true,
+			});
+			expect(contents()).toEqual([
+				['a.pdf', written],
+				['a.pdf', 'old'],
+			]);
+		},
+	);
 
 	test('a crash before the source is removed is finished by a repeat', async () => {
 		const from = drop('a.pdf', 'one');
