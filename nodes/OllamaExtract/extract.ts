@@ -4,16 +4,26 @@ import { ask, breathe, cancelled, Meter, modelOf, needsModel, orReason, roomFor 
 import { checkDocument, compareWithXml, figuresOf } from './document/checks';
 import { Draft, type DraftLine, type Entry } from './document/draft';
 import { readEInvoice, type EInvoice } from './einvoice';
+import { numbersIn } from './page/found';
 import { readDate, readNumber } from './page/numbers';
 import { readFields, type PageReading } from './page/page';
 import { messagesFor, messagesForImage, piecesOf } from './model/prompt';
 import { valueAt } from './document/leaf';
 import { remarksOn, rowsLeftOut, withoutUnread } from './document/remarks';
-import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
+import {
+	imageUnproven,
+	modelChosen,
+	partlyRead,
+	severalReadings,
+	unproven,
+	unreadable,
+	verdictOf,
+} from './document/outcome';
 import { parseCall } from './options';
 import { extractOwnSchema } from './ownSchema';
-import { indexOf, samePlaces, type PageIndex } from './proof/pageIndex';
+import { indexOf, normal, samePlaces, type PageIndex } from './proof/pageIndex';
 import { isLabelledAt, proveHeader, proveLine, UsedPlaces, type Proof } from './proof/proof';
+import { supportOf } from './proof/support';
 import type {
 	Check,
 	CommercialDocument,
@@ -106,7 +116,8 @@ async function extractCommercial(
 		await breathe(signal);
 		const index = indexOf(opened.rows, opened.kind === 'text' ? opened.text : undefined);
 		await breathe(signal);
-		page = options.engine === 'model-only' ? null : readFields(opened.rows, options.schema);
+		const printed = readFields(opened.rows, options.schema);
+		page = options.engine === 'model-only' ? null : printed;
 		await breathe(signal);
 
 		if (eInvoice !== null) {
@@ -119,9 +130,9 @@ async function extractCommercial(
 		if (options.engine !== 'without-model') {
 			const wanted = draft.missing();
 			if (wanted.lines || wanted.header.some((path) => isRequired(path, options.schema)))
-				await fillFromModel(run, wanted, opened.rows, index);
+				await fillFromModel(run, wanted, opened.rows, index, printed);
 			else if (page !== null && eInvoice === null && doubtful(draft, page, opened.rows))
-				await askAgainForLines(run, opened.rows, index);
+				await askAgainForLines(run, opened.rows, index, printed);
 		}
 		await breathe(signal);
 		draft.derive(exemption(index));
@@ -254,6 +265,8 @@ interface Sofar {
 	/** The lines by the parts of the source where they stand. */
 	readonly near: Map<number, DraftLine[]>;
 	readonly cut: ReadonlySet<Cell>;
+	/** What the page itself says, which bears a model out or not. */
+	readonly page: PageReading;
 }
 
 async function fillFromModel(
@@ -261,6 +274,7 @@ async function fillFromModel(
 	wanted: ReturnType<Draft['missing']>,
 	rows: readonly Row[],
 	index: PageIndex,
+	page: PageReading,
 ): Promise<void> {
 	const { draft, options, meter, reasons, signal } = run;
 	if (options.chat === undefined) return void reasons.push(noModel());
@@ -269,7 +283,7 @@ async function fillFromModel(
 	const asked = told.header;
 	const first = questionFor(asked, wanted.lines);
 	const cut = new Set(told.rows.flatMap((row) => row.cut ?? []));
-	const sofar: Sofar = { used: new UsedPlaces(), near: new Map(), cut };
+	const sofar: Sofar = { used: new UsedPlaces(), near: new Map(), cut, page };
 	for (const line of draft.lines) enter(line, sofar.near);
 	const pieces = piecesOf(told.rows, {
 		maxTokens: roomFor(first, model),
@@ -287,7 +301,7 @@ async function fillFromModel(
 			reasons,
 		);
 		if (answer === null) break;
-		acceptAnswer(run, answer, index, sofar);
+		acceptAnswer(run, answer, index, sofar, piece.text);
 	}
 	inPageOrder(draft, reasons);
 }
@@ -309,13 +323,13 @@ function doubtful(draft: Draft, page: PageReading, rows: readonly Row[]): boolea
 }
 
 /** A second opinion on lines that do not add up: it replaces them only if all of it is proven and every sum holds. */
-async function askAgainForLines(run: Run, rows: readonly Row[], index: PageIndex): Promise<void> {
+async function askAgainForLines(run: Run, rows: readonly Row[], index: PageIndex, page: PageReading): Promise<void> {
 	const { draft, options } = run;
 	if (options.chat === undefined) return;
 	const doubts: Reason[] = [];
 	const trial = draft.withoutLines();
 	const trialRun: Run = { ...run, draft: trial, options: { ...options, unproven: 'null' }, reasons: doubts };
-	await fillFromModel(trialRun, { header: [], lines: true }, rows, index);
+	await fillFromModel(trialRun, { header: [], lines: true }, rows, index, page);
 	const checks = checkDocument(trial.printedData(), trial.figures());
 	const adds = checks.some(({ rule }) => rule === 'lines-sum') && checks.every(({ ok }) => ok);
 	if (adds && doubts.length === 0 && !trial.missing().lines) draft.lines.splice(0, Infinity, ...trial.lines);
@@ -357,7 +371,8 @@ function acceptAnswer(
 	{ draft, options, reasons }: Run,
 	answer: ModelAnswer,
 	index: PageIndex,
-	{ used, near, cut }: Sofar,
+	{ used, near, cut, page }: Sofar,
+	sent: string,
 ): void {
 	const accept = (path: string, label: string, printed: string, kind: ValueKind, proof: Proof): Entry => {
 		if (proof.ok && proof.sure) return { value: proof.value, origin: 'model', place: proof.place };
@@ -373,7 +388,11 @@ function acceptAnswer(
 			path === 'buyer.name' && printed === parties.seller
 				? { ok: false, reason: 'that is the seller' }
 				: proveHeader(index, path, printed, kind, parties);
-		draft.settle(path, accept(path, label, printed, kind, proof));
+		const judged = judgedByPage(proof, path, kind, index, page, sent);
+		const isNew = draft.value(path) === null;
+		draft.settle(path, accept(path, label, printed, kind, judged));
+		if (isNew && judged.ok && judged.sure && !judged.supported)
+			reasons.push(modelChosen(path, label, judged.value, judged.place));
 	}
 	for (const line of answer.lines) {
 		// A text without a figure heads the lines below it.
@@ -407,6 +426,33 @@ function acceptAnswer(
 		draft.lines.push(added);
 		enter(added, near);
 	}
+}
+
+/** A model points at a value; whether it is the field, the page says: by its own reading, a label, or its only one. */
+function judgedByPage(
+	proof: Proof,
+	path: HeaderPath,
+	kind: ValueKind,
+	index: PageIndex,
+	page: PageReading,
+	sent: string,
+): (Extract<Proof, { ok: true }> & { readonly supported: boolean }) | Extract<Proof, { ok: false }> {
+	if (!proof.ok) return proof;
+	const { value, place } = proof;
+	if (page.header[path]?.value === value) return { ...proof, supported: true };
+	if (!wasSent(sent, value, place, kind, index)) return { ok: false, reason: `"${place.quote}" was not shown to it` };
+	const support = supportOf(index, path, value, place);
+	if (support.kind === 'other')
+		return { ok: false, reason: `"${place.quote}" stands on the page as something else: ${support.as}` };
+	const open = page.ambiguous.some((one) => one.path === path);
+	return { ...proof, supported: support.kind === 'own' && !open };
+}
+
+function wasSent(sent: string, value: string, place: SourcePlace, kind: ValueKind, index: PageIndex): boolean {
+	if (kind === 'number')
+		return numbersIn(sent, index.decimalMark).some(({ could }) => could.some((one) => Number(one) === Number(value)));
+	const solid = (text: string) => normal(text).replace(/[ .]/g, '').toLowerCase();
+	return solid(sent).includes(solid(place.quote)) || solid(sent).includes(solid(value));
 }
 
 async function fillFromImage({ draft, options, meter, reasons, signal }: Run, image: Uint8Array): Promise<void> {

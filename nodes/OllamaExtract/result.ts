@@ -38,8 +38,9 @@ export interface Check {
 
 /**
  * `complete`: nothing to look at. Of the built-in schemas number, date, both parties, total with tax and lines with
- * description and total are there, every value is proven, every check holds. `review`: usable, with reasons.
- * `failed`: neither number nor total nor lines (of a schema of one's own: no value at all).
+ * description and total are there, every value is proven, none of the header is a model's choice alone, every check
+ * holds. `review`: usable, with reasons. `failed`: neither number nor total nor lines (of a schema of one's own: no
+ * value at all).
  */
 export type Verdict = 'complete' | 'review' | 'failed';
 
@@ -48,6 +49,7 @@ export interface Reason {
 		| 'missing-field'
 		| 'no-lines'
 		| 'unproven-value'
+		| 'model-chosen'
 		| 'arithmetic'
 		| 'xml-differs-from-page'
 		| 'ambiguous'

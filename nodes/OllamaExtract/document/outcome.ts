@@ -31,6 +31,21 @@ export function unproven(
 	}
 }
 
+/** The reason for review where only the model says that a printed value is this field. */
+export function modelChosen(
+	path: string,
+	label: string,
+	value: string,
+	place: Exclude<Entry['place'], null | 'model-only'>,
+): Reason {
+	const where = 'page' in place ? `"${place.quote}" on page ${place.page}` : `"${place.quote}"`;
+	return {
+		code: 'model-chosen',
+		message: `The model alone took "${value}" for the ${label}: nothing beside ${where} says so. Compare it with the document, and correct it where it is wrong.`,
+		path,
+	};
+}
+
 /** Why a printed value that can be read in several ways proves none of them. */
 export function severalReadings(place: Exclude<Entry['place'], null | 'model-only'>): string {
 	return `"${place.quote}" can be read in more than one way`;

@@ -191,7 +191,7 @@ test('printed arithmetic that is false is flagged and never mended', async () =>
 
 test('the exemption of article 293 B settles tax and gross, marked as derived', async () => {
 	const text =
-		'Jean Durand\nDevis n° 12    Date : 02/03/2026\nClient : Mme Roy\nDésignation    Total\nTaille de haie    80,00 €\nTotal HT    80,00 €\nTVA non applicable, art. 293 B du CGI';
+		'Vendeur : Jean Durand\nDevis n° 12    Date : 02/03/2026\nClient : Mme Roy\nDésignation    Total\nTaille de haie    80,00 €\nTotal HT    80,00 €\nTVA non applicable, art. 293 B du CGI';
 	const reply = {
 		number: '12',
 		date: '02/03/2026',
@@ -405,7 +405,7 @@ test('what a later piece proves is no reason for review any more', async () => {
 		(_, at) => `Fourniture R${100 + at}    2    ${at + 1},00    ${2 * at + 2},00`,
 	);
 	const text = [
-		'Atelier Nord',
+		'Vendeur : Atelier Nord',
 		'Date : 02/03/2026',
 		'Client : Mme Roy',
 		'',
