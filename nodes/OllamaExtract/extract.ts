@@ -121,7 +121,7 @@ async function extractCommercial(
 		await breathe(signal);
 
 		if (eInvoice !== null) {
-			fillFromXml(draft, eInvoice, index);
+			await fillFromXml(draft, eInvoice, index, signal);
 			if (page !== null) checks.push(...disagreements(compareWithXml(eInvoice.data, page), draft, page, index));
 		}
 		if (page !== null) fillFromPage(draft, page, eInvoice === null);
@@ -175,8 +175,16 @@ function eInvoiceOf(opened: Opened & { kind: 'pdf' }, options: CommercialOptions
 	return eInvoice;
 }
 
+/** An XML can hold thousands of lines. */
+const linesBetweenBreaths = 50;
+
 /** XML values keep their element as their place, unless the page prints them too. */
-function fillFromXml(draft: Draft, { data, elements, figures, attachment }: EInvoice, index: PageIndex): void {
+async function fillFromXml(
+	draft: Draft,
+	{ data, elements, figures, attachment }: EInvoice,
+	index: PageIndex,
+	signal: AbortSignal | undefined,
+): Promise<void> {
 	const entry = (path: string, value: string, proof: Proof | undefined): Entry => {
 		const { element, quote } = elements.get(path)!;
 		return { value, origin: 'xml', place: proof?.ok === true ? proof.place : { attachment, element, quote } };
@@ -186,7 +194,8 @@ function fillFromXml(draft: Draft, { data, elements, figures, attachment }: EInv
 		if (value !== null) draft.settle(path, entry(path, value, proveHeader(index, path, value, kind)));
 	}
 	const used = new UsedPlaces();
-	data.lines.forEach((line, at) => {
+	for (const [at, line] of data.lines.entries()) {
+		if (at % linesBetweenBreaths === 0) await breathe(signal);
 		const proofs = proveLine(index, present(line), used);
 		const entries: DraftLine['entries'] = {};
 		for (const { name } of lineFields) {
@@ -194,7 +203,7 @@ function fillFromXml(draft: Draft, { data, elements, figures, attachment }: EInv
 			if (value !== null) entries[name] = entry(`lines.${at}.${name}`, value, proofs[name]);
 		}
 		draft.lines.push({ entries, figures: figures.lines[at]! });
-	});
+	}
 	draft.taxes = figures.taxes;
 	draft.adjustments = figures.adjustments;
 }

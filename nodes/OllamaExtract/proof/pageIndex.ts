@@ -12,6 +12,10 @@ export interface PageIndex {
 		readonly text: string;
 		readonly cells: ReadonlyArray<{ start: number; row: number; cell: number }>;
 	};
+	/** All numbers by the decimal that they are, in the order of the page. */
+	readonly numbers: ReadonlyMap<string, readonly Match[]>;
+	/** By row, the nearest row above on its page that holds column titles; -1 where there is none. */
+	readonly titleRows: readonly number[];
 	readonly decimalMark: DecimalMark | undefined;
 	readonly dateOrder: DateOrder | undefined;
 }
@@ -23,9 +27,31 @@ export function indexOf(rows: readonly Row[], text?: string): PageIndex {
 	return {
 		rows: indexed,
 		solid: solidOfAll(indexed),
+		numbers: numbersByValue(indexed),
+		titleRows: titleRowsOf(indexed),
 		decimalMark,
 		dateOrder,
 	};
+}
+
+function numbersByValue(rows: readonly IndexedRow[]): PageIndex['numbers'] {
+	const found = new Map<string, Match[]>();
+	for (const match of rows.flatMap(({ cells }) => cells.flatMap(({ numbers }) => numbers))) {
+		const value = new Big(match.value).toFixed();
+		const same = found.get(value);
+		if (same === undefined) found.set(value, [match]);
+		else same.push(match);
+	}
+	return found;
+}
+
+function titleRowsOf(rows: readonly IndexedRow[]): number[] {
+	let last = -1;
+	return rows.map(({ row: { page } }, at) => {
+		const above = last;
+		if (rows[at]!.columns.size >= 2) last = at;
+		return above !== -1 && rows[above]!.row.page === page ? above : -1;
+	});
 }
 
 /** Some words of one cell. */
@@ -144,17 +170,13 @@ function bare(text: string): string {
 export function matches(index: PageIndex, printed: string, kind: ValueKind): Match[] {
 	switch (kind) {
 		case 'text':
-			return textMatches(index, printed);
+			return [...textMatches(index, printed)];
 		case 'identifier':
 			return identifierMatches(index, printed);
-		case 'number': {
-			const wanted = readNumber(bare(printed.trim()), index.decimalMark) ?? readNumber(bare(printed.trim()), '.');
-			if (wanted === null) return [];
-			const values = wanted.kind === 'number' ? [wanted.value] : wanted.could;
-			return everyCell(index, ({ numbers }) => numbers).filter(({ value }) =>
-				values.some((one) => new Big(one).eq(value)),
-			);
-		}
+		case 'number':
+			return valuesOf(index, printed)
+				.flatMap((value) => index.numbers.get(value) ?? [])
+				.sort((a, b) => a.row - b.row || a.cell - b.cell || a.from - b.from);
 		case 'date': {
 			const wanted = readDate(printed, index.dateOrder);
 			if (wanted === null) return [];
@@ -177,19 +199,17 @@ export function matches(index: PageIndex, printed: string, kind: ValueKind): Mat
 	}
 }
 
-/** As it is printed, whatever case and blanks the model wrote it with. */
-function textMatches(index: PageIndex, printed: string): Match[] {
+/** Each place of a text as it is printed, in order, whatever case and blanks the model wrote it with. */
+export function* textMatches(index: PageIndex, printed: string): Generator<Match, void> {
 	const wanted = solidWords(printed);
-	if (wanted === null) return [];
+	if (wanted === null) return;
 	const { text, cells } = index.solid;
-	const found: Match[] = [];
 	let from = text.indexOf(wanted);
 	while (from !== -1) {
 		const here = lastAtOrBefore(cells, from);
-		found.push(...wordsInCell(index, here.row, here.cell, wanted));
+		yield* wordsInCell(index, here.row, here.cell, wanted);
 		from = text.indexOf(wanted, here.start + index.rows[here.row]!.cells[here.cell]!.solid.text.length);
 	}
-	return found;
 }
 
 /** The same on one row only. */
@@ -256,7 +276,7 @@ function continues(text: string, left: number, right: number): boolean {
 /** Codes that are printed with blanks or points between their groups: a SIRET, a VAT number. */
 function identifierMatches(index: PageIndex, printed: string): Match[] {
 	const wanted = squeezed(printed);
-	if (wanted.length < 5) return textMatches(index, printed);
+	if (wanted.length < 5) return [...textMatches(index, printed)];
 	return everyCell(index, ({ cell }, row, at) => {
 		const found: Match[] = [];
 		const parts = cell.words.map(({ text }) => squeezed(text.replace(/^.*[:°](?=.)/u, '')));
@@ -279,13 +299,21 @@ export function wholeCell({ cell }: IndexedCell, match: Match): Match {
 	return { ...match, from: 0, to, value, place: placeOf(cell, 0, to, undefined), sure: true };
 }
 
-/** Those of some figures that equal `printed`. */
-export function matchingNumbers(index: PageIndex, printed: string, figures: readonly Match[]): Match[] {
+/** Those of some figures that are one of some decimals. */
+export function equalTo(values: readonly string[], figures: readonly Match[]): Match[] {
+	return figures.filter(({ value }) =>
+		// Exact decimals take their time, and most figures are far from equal.
+		values.some((one) => Number(one) === Number(value) && new Big(one).eq(value)),
+	);
+}
+
+/** The decimals that a text could be, without zeros that say nothing. */
+export function valuesOf({ decimalMark }: PageIndex, printed: string): string[] {
 	const text = bare(printed.trim());
-	const wanted = readNumber(text, index.decimalMark) ?? readNumber(text, '.');
+	const wanted = readNumber(text, decimalMark) ?? readNumber(text, '.');
 	if (wanted === null) return [];
 	const values = wanted.kind === 'number' ? [wanted.value] : wanted.could;
-	return figures.filter(({ value }) => values.some((one) => new Big(one).eq(value)));
+	return [...new Set(values.map((value) => new Big(value).toFixed()))];
 }
 
 /** A figure of a line that a column title can announce. */

@@ -1,12 +1,14 @@
 import Big from 'big.js';
 import type { Cell, SourcePlace } from '../rows/layout';
 import {
+	equalTo,
 	matches,
-	matchingNumbers,
 	normal,
 	overlaps,
 	samePlaces,
+	textMatches,
 	textMatchesOn,
+	valuesOf,
 	wholeCell,
 	type Column,
 	type IndexedCell,
@@ -91,6 +93,7 @@ export type LineProof = Partial<Record<keyof DocumentLine, Proof>>;
 /** What earlier lines have been proven by. A line may not use it again. */
 export class UsedPlaces {
 	private readonly keys = new Set<string>();
+	private readonly sought = new Map<string, { passed: Match[]; readonly ahead: Iterator<Match, void> }>();
 
 	has({ row, cell, from, to }: Span): boolean {
 		for (let at = from; at < to; at++) if (this.keys.has(`${row}:${cell}:${at}`)) return true;
@@ -100,12 +103,29 @@ export class UsedPlaces {
 	add({ row, cell, from, to }: Span): void {
 		for (let at = from; at < to; at++) this.keys.add(`${row}:${cell}:${at}`);
 	}
+
+	/** The unused ones of the places that `look` finds, in its order; it looks once for a key, and no further than asked. */
+	*unused(key: string, look: () => Iterable<Match, void>): Generator<Match, void> {
+		const known = this.sought.get(key) ?? { passed: [], ahead: look()[Symbol.iterator]() };
+		this.sought.set(key, known);
+		known.passed = known.passed.filter((match) => !this.has(match));
+		yield* [...known.passed];
+		for (let next = known.ahead.next(); next.done !== true; next = known.ahead.next()) {
+			if (this.has(next.value)) continue;
+			known.passed.push(next.value);
+			yield next.value;
+		}
+	}
 }
+
+/** A line's words can stand on every row: further places than these are not tried for it. */
+const mostAnchors = 50;
 
 /**
  * Finds a line on the page as a whole: its description, and its figures beside it, each printed figure standing for one
- * of them and for no other line. What is not found together is refused, each value with its reason. A description that
- * begins one of the `cut` cells is that cell's whole text: the model saw only its beginning.
+ * of them and for no other line. Of the first 50 unused places of the description the one with most of the line holds.
+ * What is not found together is refused, each value with its reason. A description that begins one of the `cut` cells is
+ * that cell's whole text: the model saw only its beginning. `used` belongs to one index.
  */
 export function proveLine(
 	index: PageIndex,
@@ -113,31 +133,48 @@ export function proveLine(
 	used: UsedPlaces,
 	cut: ReadonlySet<Cell> = new Set(),
 ): LineProof {
-	const found =
-		line.description === undefined
-			? matches(index, line.total ?? '', 'number')
-			: matches(index, line.description, 'text').map((match) => {
-					const cell = index.rows[match.row]!.cells[match.cell]!;
-					return match.from === 0 && cut.has(cell.cell) ? wholeCell(cell, match) : match;
-				});
-	const anchors = found.filter((match) => !used.has(match));
-	const attempts = anchors.map((anchor) => attempt(index, line, anchor, used));
-	const best = attempts.reduce<Attempt | undefined>(
-		(a, b) => (a === undefined || b.proven > a.proven ? b : a),
-		undefined,
-	);
+	const { description, total = '' } = line;
+	const anchors =
+		description === undefined
+			? used.unused(`total ${total}`, () => matches(index, total, 'number'))
+			: used.unused(`text ${description}`, () => textMatches(index, description));
+	const figures = lineFigures.flatMap((name) => {
+		const printed = line[name];
+		return printed === undefined ? [] : [{ name, printed, values: valuesOf(index, printed) }];
+	});
+	const whole = figures.length + (description === undefined ? 0 : 1);
+	let best: Attempt | undefined;
+	let tried = 0;
+	for (const anchor of anchors) {
+		const cell = index.rows[anchor.row]!.cells[anchor.cell]!;
+		const isCut = description !== undefined && anchor.from === 0 && cut.has(cell.cell);
+		const grown = isCut ? wholeCell(cell, anchor) : anchor;
+		if (isCut && used.has(grown)) continue;
+		const one = attempt(index, figures, grown, description !== undefined, used);
+		if (best === undefined || one.proven > best.proven) best = one;
+		tried++;
+		if (best.proven === whole || tried === mostAnchors) break;
+	}
 	if (best === undefined || best.proven === 0) {
 		const reason =
-			line.description === undefined
-				? 'the line has no description'
-				: `no unread line "${line.description}" is on the page`;
+			description === undefined ? 'the line has no description' : `no unread line "${description}" is on the page`;
 		return Object.fromEntries(Object.keys(line).map((name) => [name, refused(reason)]));
 	}
 	for (const span of best.spans) used.add(span);
-	return best.proof;
+	return line.unit === undefined ? best.proof : { ...best.proof, unit: proveUnit(index, line.unit, best.anchor) };
+}
+
+/** The total first: it is the figure that the others must not take. */
+const lineFigures = ['total', 'unitPrice', 'quantity', 'vatRate'] as const;
+
+interface LineFigure {
+	readonly name: (typeof lineFigures)[number];
+	readonly printed: string;
+	readonly values: readonly string[];
 }
 
 interface Attempt {
+	readonly anchor: Match;
 	readonly proof: LineProof;
 	readonly spans: readonly Span[];
 	readonly proven: number;
@@ -145,42 +182,42 @@ interface Attempt {
 
 function attempt(
 	index: PageIndex,
-	line: Partial<Record<keyof DocumentLine, string>>,
+	wanted: readonly LineFigure[],
 	anchor: Match,
+	isDescription: boolean,
 	used: UsedPlaces,
 ): Attempt {
 	const figures = figuresBeside(index, anchor).filter((figure) => !used.has(figure));
 	const taken = new UsedPlaces();
 	taken.add(anchor);
 	const spans: Span[] = [anchor];
-	const proof: LineProof = {};
-	if (line.description !== undefined) proof.description = asProof(anchor);
-	// The total first: it is the figure that the others must not take.
-	for (const name of ['total', 'unitPrice', 'quantity', 'vatRate'] as const) {
-		const printed = line[name];
-		if (printed === undefined) continue;
-		const wanted = matchingNumbers(index, printed, figures).filter((figure) => !taken.has(figure));
-		const choice = chooseColumn(index, wanted, name);
+	const proof: LineProof = isDescription ? { description: asProof(anchor) } : {};
+	for (const { name, printed, values } of wanted) {
+		const equal = equalTo(values, figures).filter((figure) => !taken.has(figure));
+		const choice = chooseColumn(index, equal, name);
 		if (choice === undefined) {
-			const rate = name === 'vatRate' ? onlyRate(index, printed) : undefined;
-			if (rate !== undefined) {
-				proof[name] = asProof(rate);
-				continue;
-			}
-			proof[name] = refused(`"${printed}" does not stand with this line`);
+			const rate = name === 'vatRate' ? onlyRate(index) : undefined;
+			const isRate = rate !== undefined && equalTo(values, [rate]).length > 0;
+			proof[name] = isRate ? asProof(rate) : refused(`"${printed}" does not stand with this line`);
 			continue;
 		}
 		taken.add(choice);
 		spans.push(choice);
 		proof[name] = asProof(choice);
 	}
-	if (line.unit !== undefined) proof.unit = proveUnit(index, line.unit, anchor);
 	const proven = Object.values(proof).filter(({ ok }) => ok).length;
-	return { proof, spans, proven: line.description === undefined && proof.total?.ok !== true ? 0 : proven };
+	return { anchor, proof, spans, proven: !isDescription && proof.total?.ok !== true ? 0 : proven };
 }
 
 /** The document's tax rate, where it prints a single one: it is then that of every line. */
-function onlyRate(index: PageIndex, printed: string): Match | undefined {
+function onlyRate(index: PageIndex): Match | undefined {
+	if (!onlyRates.has(index)) onlyRates.set(index, findOnlyRate(index));
+	return onlyRates.get(index);
+}
+
+const onlyRates = new WeakMap<PageIndex, Match | undefined>();
+
+function findOnlyRate(index: PageIndex): Match | undefined {
 	const rates = index.rows.flatMap((row) =>
 		/t\.?v\.?a|mwst|ust|umsatzsteuer|\bvat\b|\btax/i.test(row.cells.map(({ plain }) => plain).join(' '))
 			? row.cells.flatMap(({ cell, numbers }) =>
@@ -189,7 +226,7 @@ function onlyRate(index: PageIndex, printed: string): Match | undefined {
 			: [],
 	);
 	const distinct = new Set(rates.map(({ value }) => new Big(value).toFixed()));
-	return distinct.size === 1 ? matchingNumbers(index, printed, rates)[0] : undefined;
+	return distinct.size === 1 ? rates[0] : undefined;
 }
 
 function proveUnit(index: PageIndex, unit: string, anchor: Match): Proof {
@@ -210,10 +247,13 @@ function proveUnit(index: PageIndex, unit: string, anchor: Match): Proof {
 		: refused(`"${unit}" does not stand with this line`);
 }
 
+/** No line has more figures; a row of them is a list. */
+const mostFigures = 100;
+
 /** The numbers on the anchor's row, and on a neighbouring row that carries nothing under the description. */
 function figuresBeside(index: PageIndex, anchor: Match): Match[] {
 	const here = index.rows[anchor.row]!;
-	const own = here.cells.flatMap(({ numbers }) => numbers);
+	const own = here.cells.flatMap(({ numbers }) => numbers).slice(0, mostFigures);
 	const beside = [anchor.row - 1, anchor.row + 1].flatMap((at) => {
 		const row = index.rows[at];
 		if (row === undefined || row.row.page !== here.row.page) return [];
@@ -240,14 +280,9 @@ function chooseColumn(index: PageIndex, figures: readonly Match[], name: Column)
 }
 
 function columnOver(index: PageIndex, figure: Match): Column | undefined {
-	const { page } = index.rows[figure.row]!.row;
-	const column = index.rows[figure.row]!.cells[figure.cell]!.cell;
-	for (let at = figure.row - 1; at >= 0 && index.rows[at]!.row.page === page; at--) {
-		const { columns } = index.rows[at]!;
-		if (columns.size < 2) continue;
-		return [...columns].find(([{ cell }]) => overlaps(cell, column))?.[1];
-	}
-	return undefined;
+	const { cell: column } = index.rows[figure.row]!.cells[figure.cell]!;
+	const titles = index.rows[index.titleRows[figure.row]!];
+	return titles && [...titles.columns].find(([{ cell }]) => overlaps(cell, column))?.[1];
 }
 
 const partyWords = {

@@ -67,6 +67,28 @@ test('a line is proven as a whole, and by each printed figure only once', () => 
 	expect(again.quantity).toMatchObject({ ok: false });
 });
 
+test('equal lines are proven one after the other, each where the next of them stands', () => {
+	const index = on('Vis    2    10,00\nVis    3    15,00\nVis    2    10,00\nVis    2    10,00');
+	const used = new UsedPlaces();
+	const offsets = Array.from({ length: 4 }, () => {
+		const { description, total } = proveLine(index, { description: 'Vis', quantity: '2', total: '10,00' }, used);
+		return [description, total].map((proof) => proof?.ok === true && 'offset' in proof.place && proof.place.offset);
+	});
+	expect(offsets.slice(0, 3)).toEqual([
+		[0, 12],
+		[36, 48],
+		[54, 66],
+	]);
+	expect(offsets[3]).toEqual([18, false]);
+});
+
+test('a line whose words stand on many rows before its own is found among the first fifty', () => {
+	const before = (rows: number) => on(`${'Vis    1    5,00\n'.repeat(rows)}Vis    2    10,00`);
+	const line = { description: 'Vis', total: '10,00' };
+	expect(proveLine(before(49), line, new UsedPlaces()).total?.ok).toBe(true);
+	expect(proveLine(before(50), line, new UsedPlaces()).total?.ok).toBe(false);
+});
+
 test('figures of another line, or under another title, are refused', () => {
 	const page = on(
 		'Désignation    Qté    P.U.      Total\nPorte          2      450,00    900,00\nPose           3      60,00     180,00',

@@ -84,7 +84,14 @@ describe('measured from outside', () => {
 	const lines = Array.from({ length: 3000 }, (_, at) =>
 		['Article', at, '    2    ', amount(1000 + at), '    20 %    ', amount(2000 + 2 * at)].join(' '),
 	);
-	const sources: Array<[name: string, make: () => Promise<Uint8Array> | string]> = [
+	/** With what a model would answer to every question; without it, one that finds nothing. */
+	const sources: Array<[name: string, make: () => Promise<Uint8Array> | string, answer?: object]> = [
+		['an e-invoice of 2,000 equal lines', () => eInvoiceOf(2000, 1000)],
+		[
+			'3,000 equal rows of which a model tells 20 at a time',
+			() => `DEVIS N° D-1\n\n${'Vis inox            10,00\n'.repeat(3000)}Total TTC 1,00\n`,
+			{ lines: Array.from({ length: 20 }, () => ({ desc: 'Vis inox', total: '10,00' })) },
+		],
 		['240 triples of totals on 12 pages', () => pdfOf(triples)],
 		['240 triples of totals in a text', () => triples.flat().join('\n')],
 		[
@@ -103,15 +110,15 @@ describe('measured from outside', () => {
 	];
 	const onLinux = process.platform === 'linux' ? test : test.skip;
 	onLinux.each(
-		sources.flatMap(([name, make]) =>
-			(['without-model', 'automatic'] as const).map((engine) => ({ name, engine, make })),
+		sources.flatMap(([name, make, answer = { lines: [] }]) =>
+			(['without-model', 'automatic'] as const).map((engine) => ({ name, engine, make, answer })),
 		),
 	)(
 		'$name, $engine: read or refused within 5 s and 400 MB',
-		async ({ engine, make }) => {
+		async ({ engine, make, answer }) => {
 			const file = join(built, 'source');
 			writeFileSync(file, await make());
-			const host = spawn(process.execPath, [join(built, 'host.js'), file, engine], {
+			const host = spawn(process.execPath, [join(built, 'host.js'), file, engine, JSON.stringify(answer)], {
 				stdio: ['ignore', 'pipe', 'inherit'],
 			});
 			const [printed] = await Promise.all([text(host.stdout), once(host, 'exit')]);
@@ -128,12 +135,12 @@ describe('measured from outside', () => {
 	);
 });
 
-/** Extracts one source with a model that finds nothing, and says what came of it. */
+/** Extracts one source with a model that always answers the same, and says what came of it. */
 const hostProgram = `
 const { readFileSync } = require('node:fs');
 const { extract } = require('./OllamaExtract/extract.js');
 const bytes = readFileSync(process.argv[2]);
-const chat = () => Promise.resolve({ text: '{"lines":[]}', promptTokens: 1, replyTokens: 1, durationMs: 1 });
+const chat = () => Promise.resolve({ text: process.argv[4], promptTokens: 1, replyTokens: 1, durationMs: 1 });
 const start = performance.now();
 extract(
 	bytes.subarray(0, 5).toString() === '%PDF-' ? { bytes } : { text: bytes.toString() },
@@ -145,6 +152,29 @@ extract(
 		process.stdout.write(JSON.stringify({ outcome, wallMs, peakBytes: process.resourceUsage().maxRSS * 1024 }));
 	});
 `;
+
+/** An e-invoice whose XML and page hold the same line again and again, in no column and with no total. */
+async function eInvoiceOf(lines: number, rows: number): Promise<Uint8Array> {
+	const line =
+		'<i:IncludedSupplyChainTradeLineItem><i:SpecifiedTradeProduct><i:Name>Vis</i:Name></i:SpecifiedTradeProduct>' +
+		'<i:SpecifiedLineTradeDelivery><i:BilledQuantity unitCode="C62">2</i:BilledQuantity></i:SpecifiedLineTradeDelivery>' +
+		'<i:SpecifiedLineTradeSettlement><i:ApplicableTradeTax><i:RateApplicablePercent>20</i:RateApplicablePercent></i:ApplicableTradeTax>' +
+		'<i:SpecifiedTradeSettlementLineMonetarySummation><i:LineTotalAmount>10.00</i:LineTotalAmount></i:SpecifiedTradeSettlementLineMonetarySummation>' +
+		'</i:SpecifiedLineTradeSettlement></i:IncludedSupplyChainTradeLineItem>';
+	const xml =
+		'<i:CrossIndustryInvoice xmlns:i="urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100"><i:ExchangedDocument><i:ID>F-1</i:ID></i:ExchangedDocument>' +
+		`<i:SupplyChainTradeTransaction>${line.repeat(lines)}</i:SupplyChainTradeTransaction></i:CrossIndustryInvoice>`;
+	const document = await PDFDocument.create();
+	for (let at = 0; at < rows; at += 50) {
+		const sheet = document.addPage([595, 842]);
+		for (let nth = 0; nth < 50; nth++) {
+			for (const [cell, x] of [['Vis', 40] as const, ['2', 300] as const, ['10,00', 450] as const])
+				sheet.drawText(cell, { x, y: 800 - nth * 14, size: 9 });
+		}
+	}
+	await document.attach(Buffer.from(xml), 'factur-x.xml', { mimeType: 'text/xml' });
+	return document.save();
+}
 
 async function pdfOf(triples: readonly string[][]): Promise<Uint8Array> {
 	const document = await PDFDocument.create();
