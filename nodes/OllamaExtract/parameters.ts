@@ -10,6 +10,7 @@ import type { OllamaServer } from '../shared/ollama';
 import type { ArchiveRequest } from './files/archive';
 import type { FindRequest } from './files/inbox';
 import type { ExtractOptions, Source, Verdict } from './result';
+import { mustFit } from './source';
 
 type Operation = 'extract' | 'archive' | 'find';
 
@@ -20,9 +21,6 @@ export interface ExtractRequest {
 	readonly server?: OllamaServer & { readonly timeoutMs: number };
 	readonly includeEvidence: boolean;
 }
-
-/** A source is held in memory whole, here and in the process that reads it. */
-const maxSourceBytes = 100 * 1024 * 1024;
 
 const verdictFolders: Record<Verdict, string> = { complete: 'processed', review: 'review', failed: 'rejected' };
 
@@ -250,17 +248,6 @@ async function ollamaServer(
 	}
 	const { baseUrl, apiKey } = await host.getCredentials<{ baseUrl: string; apiKey?: string }>('ollamaApi', itemIndex);
 	return { baseUrl, ...given('apiKey', apiKey || undefined), timeoutMs: modelTimeoutSeconds * 1000 };
-}
-
-function mustFit(bytes: number, name: string) {
-	if (bytes <= maxSourceBytes) return;
-	throw new LocalAiError(
-		'invalid-input',
-		`"${name}" has ${bytes} bytes, more than the ${maxSourceBytes} that can be read.`,
-		{
-			hint: 'Split the document, or make its images smaller.',
-		},
-	);
 }
 
 function fileError(error: unknown, path: string): unknown {

@@ -34,6 +34,7 @@ export type Opened =
 /** Opens a PDF, an image (PNG, JPEG or WebP, known by its first bytes) or a text. Rejects with LocalAiError. */
 export async function open(source: Source, options: ExtractOptions, signal?: AbortSignal): Promise<Opened> {
 	if ('text' in source) {
+		mustFit(Buffer.byteLength(source.text), 'the text');
 		const bytes = Buffer.from(source.text);
 		if (source.text.trim() === '') {
 			throw new LocalAiError('invalid-input', 'The text is empty', {
@@ -55,6 +56,7 @@ export async function open(source: Source, options: ExtractOptions, signal?: Abo
 			hint: 'Check that it was copied whole.',
 		});
 	}
+	mustFit(bytes.length, fileName ?? 'the file');
 	const named = { ...identity(bytes), ...(fileName === undefined ? {} : { fileName }) };
 	if (isImage(bytes)) return { kind: 'image', document: { kind: 'image', ...named, warnings: [] }, bytes };
 
@@ -82,6 +84,21 @@ export async function open(source: Source, options: ExtractOptions, signal?: Abo
 		unusable: whyUnusable(rows),
 	};
 }
+
+/** Throws LocalAiError `invalid-input` for a source of more than 100 MiB; `name` is what the message calls it. */
+export function mustFit(bytes: number, name: string): void {
+	if (bytes <= maxSourceBytes) return;
+	throw new LocalAiError(
+		'invalid-input',
+		`"${name}" has ${bytes} bytes, more than the ${maxSourceBytes} that can be read`,
+		{
+			hint: 'Split the document, or make its images smaller.',
+		},
+	);
+}
+
+/** A source is held in memory whole, here and in the process that reads it. */
+const maxSourceBytes = 100 * 1024 * 1024;
 
 /** What a page without a text layer leaves: nothing, a stamp, or glyph numbers that stand for no letters. */
 function whyUnusable(rows: readonly Row[]): string | null {

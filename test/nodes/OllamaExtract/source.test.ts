@@ -50,6 +50,18 @@ test.each([
 	});
 });
 
+test('a source of more than 100 MiB is refused before it is looked at, whoever gives it', async () => {
+	const limit = 100 * 1024 * 1024;
+	for (const source of [
+		{ bytes: new Uint8Array(limit + 1), fileName: 'plan.pdf' },
+		{ text: 'é'.repeat(limit / 2 + 1) },
+	])
+		await expect(open(source, options)).rejects.toMatchObject({
+			code: 'invalid-input',
+			message: expect.stringContaining(`more than the ${limit} that can be read`),
+		});
+});
+
 test('a text beyond the bounds says what was left out', async () => {
 	const opened = await open({ text: Array<string>(6_000).fill('Porte    2').join('\n') }, options);
 	expect(opened).toMatchObject({ kind: 'text', rowsLeftOut: true });
