@@ -421,7 +421,7 @@ test('main hears of files and minutes, workers do the work', async () => {
 	expect(complaints()).toEqual([]);
 });
 
-test('a slow run keeps its file; one whose worker is killed loses it long before the claim would expire', async () => {
+test('a slow run keeps its file, its claim prolonged; one whose worker is killed loses it long before the claim would expire', async () => {
 	ollama.script({ kind: 'stall' });
 	const sha = await dropDevis({ number: 'D-2026-009' });
 	await eventually('the model is being asked', () => ollama.open() > 0);
@@ -439,7 +439,9 @@ test('a slow run keeps its file; one whose worker is killed loses it long before
 		);
 		return looked.length >= 3;
 	});
-	expect((await holder()).run).toBe(slow.run);
+	const looked = await holder();
+	expect(looked.run).toBe(slow.run);
+	expect(looked.expires.getTime()).toBeGreaterThan(slow.expires.getTime() + 10_000);
 	expect(ollama.open()).toBe(1);
 
 	const killed = workers.map((name) => [name, stack.pid(name)] as const);

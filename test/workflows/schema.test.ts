@@ -121,12 +121,7 @@ const line = (description: string, quantity: string | null, unitPrice: string | 
 	vatRate: '20',
 	total: null,
 });
-const extracted = (
-	sha256: string,
-	changes: { data?: object; reasons?: object[]; verdict?: string } = {},
-	claimId = '1',
-) => ({
-	claim_id: claimId,
+const extracted = (sha256: string, changes: { data?: object; reasons?: object[]; verdict?: string } = {}) => ({
 	sha256,
 	file_name: `${sha256}.pdf`,
 	verdict: changes.verdict ?? 'complete',
@@ -152,7 +147,20 @@ interface Saved {
 	awaits_model: boolean;
 	lignes: number;
 }
-const save = (client: Client, document: object) => run<Saved>(client, queries.save, document);
+/** Saves for the run that holds this passage. */
+const save = (client: Client, document: object, { claim_id, token }: Pick<Claim, 'claim_id' | 'token'>) =>
+	run<Saved>(client, queries.save, { ...document, claim_id, token });
+/** Saves for a run whose passage begins and ends with it. */
+async function saveAlone(client: Client, document: object) {
+	const { rows } = await client.query<Claim>(
+		`INSERT INTO devis_claims (path, file_name, bytes, state, token, claimed_at, expires_at)
+		VALUES (gen_random_uuid(), 'alone.pdf', 10, 'claimed', gen_random_uuid(), now(), now() + interval '1 hour')
+		RETURNING id AS claim_id, token`,
+	);
+	const saved = await save(client, document, rows[0]!);
+	await client.query(`UPDATE devis_claims SET state = 'done', ended_at = now() WHERE id = $1`, [rows[0]!.claim_id]);
+	return saved;
+}
 
 describe('the schema', () => {
 	test('it can be applied again and changes nothing then', async () => {
@@ -208,7 +216,7 @@ describe('the schema', () => {
 			{ quantite: '3', prix_unitaire: expect.stringMatching(/^33\.30?$/) },
 		]);
 
-		const saved = await save(client, extracted('a'));
+		const saved = await saveAlone(client, extracted('a'));
 		expect(saved).toMatchObject({ lignes: 2, verdict: 'complete' });
 		const { rows } = await client.query(
 			`SELECT i.description, i.quantite::text, i.prix_unitaire::text FROM devis_items i JOIN devis d ON d.id::text = i.devis_id::text
@@ -227,7 +235,7 @@ describe('the schema', () => {
 			lines: [],
 			totals: { net: null, tax: null, gross: null },
 		};
-		await save(client, extracted('b', { data: nothingRead, verdict: 'review' }));
+		await saveAlone(client, extracted('b', { data: nothingRead, verdict: 'review' }));
 		expect((await client.query(`SELECT numero, total, client_email FROM devis WHERE sha256 = 'b'`)).rows).toEqual([
 			{ numero: null, total: null, client_email: 'absent@example.invalid' },
 		]);
@@ -247,7 +255,7 @@ describe('the schema', () => {
 		await client.query(tables);
 		await client.query(schema);
 		await client.query(schema);
-		const { devis_id: id } = await save(client, extracted('a'));
+		const { devis_id: id } = await saveAlone(client, extracted('a'));
 		const { rows } = await client.query(
 			`SELECT d.id::text, i.description FROM devis d JOIN devis_items i ON i.devis_id = d.id ORDER BY position`,
 		);
@@ -262,7 +270,7 @@ describe('the schema', () => {
 		const client = await connect();
 		await client.query('CREATE TABLE devis (id uuid)');
 		await client.query(schema);
-		await save(client, extracted('a'));
+		await saveAlone(client, extracted('a'));
 		await client.query('DELETE FROM devis');
 		expect((await client.query('SELECT FROM devis_items')).rowCount).toBe(0);
 	});
@@ -277,7 +285,7 @@ describe('the schema', () => {
 		client.on('notice', ({ message, severity }) => severity === 'WARNING' && warnings.push(message ?? ''));
 		await client.query(schema);
 		expect(warnings).toEqual([expect.stringContaining('devis_numero_key')]);
-		expect(await save(client, extracted('a'))).toMatchObject({ lignes: 2 });
+		expect(await saveAlone(client, extracted('a'))).toMatchObject({ lignes: 2 });
 	});
 });
 
@@ -389,6 +397,129 @@ describe('claiming a file', () => {
 		});
 	});
 
+	describe('a run that works longer than a claim lasts', () => {
+		const listed = (...ids: string[]) => ids.map((id) => ({ id, startedAt: new Date().toISOString() }));
+		/** All claims as they would stand this much later. */
+		const later = (client: Client, seconds: number) =>
+			client.query(
+				`UPDATE devis_claims SET claimed_at = claimed_at - make_interval(secs => $1),
+					expires_at = expires_at - make_interval(secs => $1)`,
+				[seconds],
+			);
+		const open = async (client: Client) =>
+			(
+				await client.query<{ claimed_by: string; left: number; last_error: object | null }>(
+					`SELECT claimed_by, round(extract(epoch FROM expires_at - now()))::int AS left, last_error
+					FROM devis_claims WHERE state = 'claimed' ORDER BY id`,
+				)
+			).rows;
+
+		test('keeps its file while n8n lists it, minute after minute, and stores its devis', async () => {
+			const client = await prepared();
+			const slow = await claim(client, ['a.pdf'], { run: 'A' });
+			await choose(client, slow, 'sha');
+			for (let minute = 1; minute <= 20; minute++) {
+				await later(client, 60);
+				const looking = { run: `B${minute}`, en_cours: listed('A', `B${minute}`) };
+				expect(await claim(client, ['a.pdf'], looking)).toMatchObject({ claim_id: null });
+				expect(await open(client)).toEqual([{ claimed_by: 'A', left: 480, last_error: null }]);
+			}
+			expect(await save(client, extracted('sha'), slow)).toMatchObject({ verdict: 'complete', lignes: 2 });
+			expect(await close(client, slow, 'sha')).toEqual({ claim_id: slow.claim_id });
+		});
+
+		test('keeps it too when nothing looked until after its claim had expired', async () => {
+			const client = await prepared();
+			await claim(client, ['a.pdf'], { run: 'A' });
+			await later(client, 481);
+			expect(await claim(client, ['a.pdf'], { run: 'B', en_cours: listed('A', 'B') })).toMatchObject({
+				claim_id: null,
+			});
+			expect(await open(client)).toEqual([{ claimed_by: 'A', left: 480, last_error: null }]);
+		});
+
+		test.each<[string, object]>([
+			['where n8n could not be asked', { en_cours: [{}] }],
+			['on a list of another n8n', { en_cours: listed('A') }],
+			['on a list that a long run has kept since its first file', { en_cours: listed('A', 'B'), turn: 1 }],
+		])('is not prolonged %s: the next run takes the file', async (_, changes) => {
+			const client = await prepared();
+			await claim(client, ['a.pdf'], { run: 'A' });
+			await later(client, 481);
+			expect(await claim(client, ['a.pdf'], { run: 'B', ...changes })).toMatchObject({ file_name: 'a.pdf' });
+			const [held] = await open(client);
+			expect(held).toMatchObject({ claimed_by: 'B', last_error: { code: 'interrupted' } });
+			// Nobody knows which of the two it was.
+			expect(JSON.stringify(held!.last_error)).toContain("s'est arrêtée, ou son bail est passé");
+		});
+
+		test('does not hold on to a file that it has left for another one', async () => {
+			const client = await prepared();
+			const names = ['a.pdf', 'b.pdf'];
+			// The answer to its first question was lost on the way.
+			await claim(client, names, { run: 'A' });
+			await later(client, 10);
+			await claim(client, names, { run: 'A' });
+			await later(client, 400);
+			await claim(client, names, { run: 'B', en_cours: listed('A', 'B') });
+			expect(await open(client)).toMatchObject([{ left: 70 }, { left: 480 }]);
+		});
+
+		test('stores nothing once it has lost its file, and goes on quietly', async () => {
+			const client = await prepared();
+			const lost = await claim(client, ['a.pdf'], { run: 'A' });
+			await choose(client, lost, 'sha');
+			await later(client, 481);
+			const next = await claim(client, ['a.pdf'], { run: 'B' });
+			expect(await save(client, extracted('sha'), lost)).toEqual({
+				devis_id: null,
+				verdict: null,
+				awaits_model: null,
+				lignes: 0,
+			});
+			expect((await client.query('SELECT FROM devis')).rowCount).toBe(0);
+			expect((await client.query('SELECT FROM devis_items')).rowCount).toBe(0);
+			await choose(client, next, 'sha');
+			await save(client, extracted('sha'), next);
+			// What the other one has stored meanwhile is none of its business either.
+			expect(await save(client, extracted('sha'), lost)).toMatchObject({ verdict: null });
+			expect((await client.query('SELECT claim_id FROM devis')).rows).toEqual([{ claim_id: next.claim_id }]);
+		});
+
+		test('loses its file or stores its devis, never both, when the two come at once', async () => {
+			const [client, other] = [await prepared(), await connect()];
+			for (const first of ['save', 'claim'] as const) {
+				await client.query('TRUNCATE devis_claims, devis, devis_items');
+				const late = await claim(client, ['a.pdf'], { run: 'A' });
+				await choose(client, late, 'sha');
+				await later(client, 481);
+				const saving = (by: Client) => save(by, extracted('sha'), late);
+				const taking = (by: Client) => claim(by, ['a.pdf'], { run: 'B' });
+				await client.query('BEGIN');
+				const [saved, taken] =
+					first === 'save'
+						? await inTurn(saving(client), () => taking(other))
+						: ((await inTurn(taking(client), () => saving(other))).toReversed() as [Saved, Claim]);
+				expect(taken).toMatchObject({ claim_id: late.claim_id });
+				expect(saved.verdict).toBe(first === 'save' ? 'complete' : null);
+				expect(await choose(client, taken, 'sha')).toMatchObject({ suite: first === 'save' ? 'archiver' : 'extraire' });
+			}
+
+			/** The second begins while the first has done its work and not yet committed it. */
+			async function inTurn<One, Two>(one: Promise<One>, two: () => Promise<Two>): Promise<[One, Two]> {
+				const first = await one;
+				const second = two();
+				let waits = false;
+				const over = second.finally(() => (waits = true));
+				while (!waits) {
+					waits = (await client.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount! > 0;
+				}
+				await client.query('COMMIT');
+				return [first, await over];
+			}
+		});
+	});
+
 	test('a run stops after its share, and the next one goes on', async () => {
 		const client = await prepared();
 		expect(await claim(client, ['a.pdf'], { turn: 500 })).toMatchObject({ claim_id: null });
@@ -445,7 +576,7 @@ describe('what happens to a claimed file', () => {
 		expect(await choose(client, first, 'same')).toMatchObject({ suite: 'extraire' });
 		expect(await choose(client, second, 'same')).toMatchObject({ suite: 'attendre' });
 
-		await save(client, extracted('same', {}, first.claim_id!));
+		await save(client, extracted('same'), first);
 		expect(await claim(client, ['b.pdf'])).toMatchObject({ claim_id: null });
 		await close(client, first, 'same');
 		const again = await claim(client, ['b.pdf']);
@@ -467,7 +598,7 @@ describe('what happens to a claimed file', () => {
 		const client = await prepared();
 		const dead = await claim(client, ['a.pdf'], { bail_secondes: 0 });
 		await choose(client, dead, 'sha', { bail_secondes: 0 });
-		await save(client, extracted('sha', {}, dead.claim_id!));
+		await save(client, extracted('sha'), dead);
 		const next = await claim(client, ['a.pdf']);
 		expect(await choose(client, next, 'sha')).toMatchObject({ suite: 'archiver', verdict: 'complete' });
 		await close(client, next, 'sha');
@@ -477,7 +608,7 @@ describe('what happens to a claimed file', () => {
 	test('after a crash between move and end the passage is found done, though the folder is empty', async () => {
 		const client = await prepared();
 		for (const [name, finish] of [
-			['saved.pdf', (dead: Claim) => save(client, extracted('saved.pdf', {}, dead.claim_id!))],
+			['saved.pdf', (dead: Claim) => save(client, extracted('saved.pdf'), dead)],
 			['refused.pdf', (dead: Claim) => fail(client, dead, 'invalid-input')],
 		] as const) {
 			const dead = await claim(client, [name]);
@@ -515,7 +646,7 @@ describe('what happens to a claimed file', () => {
 		expect(await fail(client, last, 'abandoned')).toEqual({ verdict: 'failed' });
 	});
 
-	test.each(['invalid-input', 'bad-reply', 'defect', 'failed'])('%s is recorded and rejected at once', async (code) => {
+	test.each(['invalid-input', 'bad-reply', 'failed'])('%s is recorded and rejected at once', async (code) => {
 		const client = await prepared();
 		const mine = await claim(client, ['a.pdf']);
 		await choose(client, mine, 'sha');
@@ -541,6 +672,8 @@ describe('what happens to a claimed file', () => {
 		['configuration', 'review'],
 		['unauthorized', 'review'],
 		['unknown', 'review'],
+		// Nobody foresaw it: the fault of the machine as well as of the file.
+		['defect', 'review'],
 		// Reading is what took too long: a busy machine at first, then a file that cannot be read here.
 		['timeout', 'failed'],
 	])('%s leaves the file in the folder with growing pauses, then ends as %s', async (code, end) => {
@@ -566,7 +699,7 @@ describe('saving a devis', () => {
 	test('twenty runs saving the same content at once make one devis with its lines once', async () => {
 		await prepared();
 		const runs = await Promise.all(Array.from({ length: 20 }, connect));
-		const saved = await Promise.all(runs.map((client, i) => save(client, extracted('same', {}, String(i)))));
+		const saved = await Promise.all(runs.map((client) => saveAlone(client, extracted('same'))));
 		expect(new Set(saved.map(({ devis_id }) => devis_id)).size).toBe(1);
 		expect(saved.map(({ lignes }) => lignes).sort()).toEqual([...Array<number>(19).fill(0), 2]);
 		const { rows } = await runs[0]!.query(
@@ -578,7 +711,7 @@ describe('saving a devis', () => {
 	test('versions of one number and client that arrive at once are numbered without gap or double', async () => {
 		await prepared();
 		const runs = await Promise.all(Array.from({ length: 8 }, connect));
-		await Promise.all(runs.map((client, i) => save(client, extracted(`content ${i}`))));
+		await Promise.all(runs.map((client, i) => saveAlone(client, extracted(`content ${i}`))));
 		const { rows } = await runs[0]!.query<{ id: string; version: number; previous_id: string | null }>(
 			'SELECT id, version, previous_id FROM devis ORDER BY version',
 		);
@@ -588,8 +721,8 @@ describe('saving a devis', () => {
 
 	test('the same number of another client is no version', async () => {
 		const client = await prepared();
-		await save(client, extracted('a'));
-		await save(client, extracted('b', { data: { buyer: { name: 'Autre', email: null } } }));
+		await saveAlone(client, extracted('a'));
+		await saveAlone(client, extracted('b', { data: { buyer: { name: 'Autre', email: null } } }));
 		expect((await client.query('SELECT version, client_email FROM devis ORDER BY sha256')).rows).toEqual([
 			{ version: 1, client_email: 'elodie@example.org' },
 			{ version: 1, client_email: 'absent@example.invalid' },
@@ -606,7 +739,7 @@ describe('saving a devis', () => {
 					fc.string({ unit: 'grapheme' }).map((text) => text.replaceAll('\0', '')),
 				),
 				async (sha256, text) => {
-					await save(client, extracted(sha256, { data: { number: text, lines: [line(text, '1', '2')] } }));
+					await saveAlone(client, extracted(sha256, { data: { number: text, lines: [line(text, '1', '2')] } }));
 					const { rows } = await client.query(
 						'SELECT numero, description FROM devis JOIN devis_items ON devis_id = devis.id WHERE sha256 = $1',
 						[sha256],
@@ -620,7 +753,7 @@ describe('saving a devis', () => {
 
 	test('a value that its column refuses saves nothing of the document', async () => {
 		const client = await prepared();
-		await expect(save(client, extracted('a', { data: { lines: [line('x', 'douze', '1')] } }))).rejects.toThrow(
+		await expect(saveAlone(client, extracted('a', { data: { lines: [line('x', 'douze', '1')] } }))).rejects.toThrow(
 			'numeric',
 		);
 		expect((await client.query('SELECT count(*)::int FROM devis')).rows).toEqual([{ count: 0 }]);
@@ -634,11 +767,15 @@ describe('saving a devis', () => {
 			reasons: waiting,
 			data: { number: null, lines: [line('Pose', '1', null)] },
 		});
-		expect(await save(client, partial)).toMatchObject({ verdict: 'review', awaits_model: true, lignes: 1 });
+		expect(await saveAlone(client, partial)).toMatchObject({ verdict: 'review', awaits_model: true, lignes: 1 });
 		const mine = await claim(client, ['a.pdf']);
 		expect(await choose(client, mine, 'a')).toMatchObject({ suite: 'extraire' });
-		expect(await save(client, extracted('a'))).toMatchObject({ verdict: 'complete', awaits_model: false, lignes: 2 });
-		expect(await save(client, partial)).toMatchObject({ verdict: 'complete', awaits_model: false, lignes: 0 });
+		expect(await saveAlone(client, extracted('a'))).toMatchObject({
+			verdict: 'complete',
+			awaits_model: false,
+			lignes: 2,
+		});
+		expect(await saveAlone(client, partial)).toMatchObject({ verdict: 'complete', awaits_model: false, lignes: 0 });
 		expect((await client.query('SELECT numero, verdict FROM devis')).rows).toEqual([
 			{ numero: 'D-1', verdict: 'complete' },
 		]);
@@ -652,9 +789,9 @@ describe('saving a devis', () => {
 	test('what a person has changed meanwhile is not written over', async () => {
 		const client = await prepared();
 		const waiting = [{ code: 'model-unavailable', message: 'Ollama ne répond pas.' }];
-		await save(client, extracted('a', { verdict: 'review', reasons: waiting, data: { number: null } }));
+		await saveAlone(client, extracted('a', { verdict: 'review', reasons: waiting, data: { number: null } }));
 		await client.query(`UPDATE devis SET numero = 'D-17'`);
-		await save(client, extracted('a'));
+		await saveAlone(client, extracted('a'));
 		expect((await client.query('SELECT numero, verdict FROM devis')).rows).toEqual([
 			{ numero: 'D-17', verdict: 'review' },
 		]);
@@ -663,15 +800,14 @@ describe('saving a devis', () => {
 
 describe('waiting for the model', () => {
 	const waiting = [{ code: 'model-unavailable', message: 'Ollama ne répond pas.' }];
-	const partial = (claimed: Claim) =>
-		extracted('a', { verdict: 'review', reasons: waiting, data: { number: null } }, claimed.claim_id!);
+	const partial = extracted('a', { verdict: 'review', reasons: waiting, data: { number: null } });
 	const due = (client: Client) => client.query('UPDATE devis_claims SET retry_at = now()');
 
 	/** Read without the model, stored, and moved to review/. */
 	async function putToReview(client: Client) {
 		const mine = await claim(client, ['a.pdf']);
 		await choose(client, mine, 'a');
-		await save(client, partial(mine));
+		await save(client, partial, mine);
 		await close(client, mine, 'a', 'review');
 	}
 
@@ -683,7 +819,7 @@ describe('waiting for the model', () => {
 		const again = await claim(client, []);
 		expect(again).toMatchObject({ path: '/files/review/a.pdf' });
 		expect(await choose(client, again, 'a')).toMatchObject({ suite: 'extraire', attempts: 1 });
-		await save(client, extracted('a', {}, again.claim_id!));
+		await save(client, extracted('a'), again);
 		await close(client, again, 'a');
 		expect((await client.query('SELECT state, duplicate, archived_as, model_waits FROM devis_claims')).rows).toEqual([
 			{ state: 'done', duplicate: false, archived_as: '/files/processed/a.pdf', model_waits: 1 },
@@ -701,7 +837,7 @@ describe('waiting for the model', () => {
 			const client = await prepared();
 			const first = await claim(client, ['a.pdf']);
 			await choose(client, first, 'a');
-			await save(client, extracted('a', { verdict: 'review', reasons: waiting, data: nothing }, first.claim_id!));
+			await save(client, extracted('a', { verdict: 'review', reasons: waiting, data: nothing }), first);
 			await close(client, first, 'a', 'review');
 			await client.query(meanwhile);
 			await due(client);
@@ -759,7 +895,7 @@ describe('waiting for the model', () => {
 			await due(client);
 			const again = await claim(client, []);
 			await choose(client, again, 'a');
-			await save(client, partial(again));
+			await save(client, partial, again);
 			await close(client, again, 'a', 'review');
 		}
 		expect(pauses).toEqual([1, 2, 4]);
@@ -797,7 +933,7 @@ describe('the queries of the README', () => {
 		const put = await claim(client, ['for the model.pdf']);
 		await choose(client, put, 'a');
 		const waiting = [{ code: 'model-unavailable', message: 'Ollama ne répond pas.' }];
-		await save(client, extracted('a', { verdict: 'review', reasons: waiting }, put.claim_id!));
+		await save(client, extracted('a', { verdict: 'review', reasons: waiting }), put);
 		await close(client, put, 'a', 'review');
 		const held = await claim(client, ['held.pdf', 'free.pdf']);
 		for (const again of [false, true]) {
