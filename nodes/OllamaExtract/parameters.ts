@@ -251,7 +251,8 @@ async function ollamaServer(
 }
 
 function fileError(error: unknown, path: string): unknown {
-	if (typeof error !== 'object' || error === null || !('code' in error)) return error;
+	// Errors of n8n itself have no `errno`.
+	if (!(error instanceof Error) || !('code' in error) || !('errno' in error)) return error;
 	switch (error.code) {
 		case 'ENOENT':
 		case 'ENOTDIR':
@@ -263,8 +264,19 @@ function fileError(error: unknown, path: string): unknown {
 			return new LocalAiError('configuration', `The user that runs n8n may not open "${path}".`, {
 				hint: 'Give that user the right to read it.',
 			});
+		case 'EMFILE':
+		case 'ENFILE':
+		case 'ENOMEM':
+		case 'EAGAIN':
+			return new LocalAiError('overloaded', `"${path}" could not be opened: ${error.message}.`, {
+				hint: 'The machine ran short of open files or memory: try again, or allow n8n more of them.',
+				cause: error,
+			});
 		default:
-			return error;
+			return new LocalAiError('unreachable', `"${path}" could not be read: ${error.message}.`, {
+				hint: 'Check the disk, or the share that the file is on; then try again.',
+				cause: error,
+			});
 	}
 }
 

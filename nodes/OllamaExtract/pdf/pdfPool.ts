@@ -4,6 +4,7 @@
 // Every process of n8n (main, each worker) has a pool of its own: at most two readers, each started when it is needed,
 // which end half a minute after their last document, or with their host, and never keep that alive.
 import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -72,7 +73,7 @@ let busy = 0;
 /**
  * The rows of every page and what else `readPdf` gives, read in a process of its own that is killed when it takes too long, swells, or
  * `signal` aborts; killed by another program, it is started once more. Rejects with LocalAiError: what `readPdf` rejects
- * with, `timeout`, `cancelled`, `overloaded` when it was killed twice, or `configuration` when Node is too old.
+ * with, `timeout`, `cancelled`, `overloaded` when it was killed twice or could not be started, or `configuration` when Node is too old.
  */
 export async function readPdfInProcess(
 	bytes: Uint8Array,
@@ -86,13 +87,13 @@ export async function readPdfInProcess(
 	try {
 		const used = idle.pop();
 		try {
-			return await readWith(used ?? startReader(), bytes, options, signal);
+			return await readWith(used ?? (await startReader()), bytes, options, signal);
 		} catch (error) {
 			// Earlier documents may have left too little room, or another program has killed it: a new process decides.
 			const again = error instanceof KilledError || (error instanceof SwollenError && used !== undefined);
 			if (!again) throw error;
 			const timeoutMs = Math.max((options.timeoutMs ?? defaultTimeoutMs) - (performance.now() - start), 1);
-			return await readWith(startReader(), bytes, { ...options, timeoutMs }, signal);
+			return await readWith(await startReader(), bytes, { ...options, timeoutMs }, signal);
 		}
 	} catch (error) {
 		throw error instanceof SwollenError || error instanceof KilledError ? error.cause : error;
@@ -185,13 +186,10 @@ function passTurn(): void {
 	else next();
 }
 
-function startReader(): Reader {
-	const process = fork(join(__dirname, 'pdfProcess'), [], {
-		env: {},
-		execArgv: [...loaderHooks(), ...heap],
-		serialization: 'advanced',
-		stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-	});
+async function startReader(): Promise<Reader> {
+	const process = forked();
+	// Some reasons are thrown, others only told a moment later by a process that never began.
+	if (process.pid === undefined) throw notStarted((await once(process, 'error'))[0]);
 	const reader: Reader = { process };
 	process.once('exit', () => {
 		clearTimeout(reader.idleTimer);
@@ -201,6 +199,27 @@ function startReader(): Reader {
 	// An error without a listener would end the host; `converse` learns of the end through `exit`.
 	process.on('error', () => process.kill('SIGKILL'));
 	return reader;
+}
+
+function forked(): ChildProcess {
+	try {
+		return fork(join(__dirname, 'pdfProcess'), [], {
+			env: {},
+			execArgv: [...loaderHooks(), ...heap],
+			serialization: 'advanced',
+			stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+		});
+	} catch (error) {
+		throw notStarted(error);
+	}
+}
+
+function notStarted(cause: unknown): LocalAiError {
+	const why = cause instanceof Error ? cause.message : String(cause);
+	return new LocalAiError('overloaded', `No process could be started to read the PDF (${why}).`, {
+		hint: 'The machine ran short of open files, processes or memory: try again, or allow n8n more of them.',
+		cause,
+	});
 }
 
 /** The host's own `--require` and `--import` flags: whatever lets it load these sources, the child needs too. */

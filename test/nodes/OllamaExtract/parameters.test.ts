@@ -1,3 +1,7 @@
+import { writeFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { join } from 'node:path';
+
 import type { IExecuteFunctions, INodeExecutionData, INodeType } from 'n8n-workflow';
 
 import { description } from '../../../nodes/OllamaExtract/description';
@@ -74,6 +78,25 @@ test.each([
 ])('%j is refused with what is wrong', async (parameters, message) => {
 	const { error } = await asked({ parameters: parameters as NodeRun['parameters'] });
 	expect(error?.message).toMatch(message);
+});
+
+test.each([
+	['EMFILE', 'overloaded'],
+	['ENFILE', 'overloaded'],
+	['EIO', 'unreachable'],
+	['ESTALE', 'unreachable'],
+	['EACCES', 'configuration'],
+	['ENOENT', 'invalid-input'],
+])('a file that cannot be read for %s is %s, not the fault of the node', async (errno, code) => {
+	const path = join(openFolder, 'devis.pdf');
+	writeFileSync(path, 'x');
+	const failure = Object.assign(new Error(`${errno}: it failed`), { code: errno, errno: -1 });
+	const reading = jest.spyOn(fs, 'stat').mockRejectedValue(failure);
+	const { outputs } = await runNode(new Asks(), {
+		parameters: { source: 'file', filePath: path, engine: 'withoutModel' },
+		onError: 'continueErrorOutput',
+	}).finally(() => reading.mockRestore());
+	expect(outputs[1]).toMatchObject([{ json: { details: { code, hint: expect.stringMatching(/\w/) } } }]);
 });
 
 test('a folder is looked into for the extensions as they are written, PDF where none is', async () => {

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+	closeSync,
 	existsSync,
 	mkdirSync,
 	mkdtempSync,
+	openSync,
 	readdirSync,
 	readFileSync,
 	rmSync,
@@ -107,6 +109,24 @@ withProc('the end of its own heap or stack is the fault of the file', async () =
 	process.kill(await newReader(known), 'SIGABRT');
 	await outcome;
 });
+
+withProc(
+	'with all its open files used up the reading is put off: overloaded, and good again once some are free',
+	async () => {
+		withoutIdleReaders();
+		const bytes = await pageWith('devis');
+		const taken = takeAllDescriptors();
+		const failure = await readPdfInProcess(bytes, patient)
+			.catch((error: unknown) => error)
+			.finally(() => taken.forEach((descriptor) => closeSync(descriptor)));
+		expect(failure).toMatchObject({
+			name: 'LocalAiError',
+			code: 'overloaded',
+			message: expect.stringMatching(/EMFILE/),
+		});
+		await expect(readPdfInProcess(bytes, patient)).resolves.toMatchObject({ pagesRead: 1 });
+	},
+);
 
 test('who waits longest is next, before anybody who comes later', async () => {
 	const order: string[] = [];
@@ -317,6 +337,18 @@ function childrenOf(pid: number): number[] {
 
 function readersNow(): number[] {
 	return childrenOf(process.pid).filter((pid) => procFile(`${pid}/cmdline`).includes('pdfProcess'));
+}
+
+/** Until this process may open no more. */
+function takeAllDescriptors(): number[] {
+	const taken: number[] = [];
+	for (;;) {
+		try {
+			taken.push(openSync('/dev/null', 'r'));
+		} catch {
+			return taken;
+		}
+	}
 }
 
 /** Ends the readers that wait for work; gives those that may still be on their way out. */
