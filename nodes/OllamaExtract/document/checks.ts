@@ -189,35 +189,56 @@ function checkTaxes(data: CommercialDocument, figures: Figures): Check[] {
 			},
 		];
 	}
-	return figures.taxes.flatMap(({ rate, base, amount }, index): Check[] => {
+	return figures.taxes.flatMap(({ rate, base: printedBase, amount }, index): Check[] => {
 		const path = `taxes.${index}`;
 		const lines = rate === null ? undefined : fromLines?.get(new Big(rate).toFixed());
+		const base = printedBase ?? (rate === null || amount === null ? null : baseOf(rate, amount, data, figures));
 		const checks: Check[] = [];
 		if (rate !== null && base !== null && amount !== null) {
 			const expected = new Big(base).times(rate).div(100);
-			const rounded = equal(expected, new Big(amount));
-			const roundedByLine = lines?.base.eq(base) === true && lines.taxByLine.eq(amount);
+			const agrees = (tax: Big) =>
+				equal(tax, new Big(amount)) || (isCreditNote(data) && equal(tax.abs(), new Big(amount).abs()));
+			const rounded = agrees(expected);
+			const roundedByLine = agrees(taxLineByLine(data, figures, rate, base));
 			checks.push({
 				rule: 'tax-rate',
-				path: `${path}.amount`,
+				path: printedBase === null ? 'totals.tax' : `${path}.amount`,
 				printed: amount,
 				expected: money(expected),
 				ok: rounded || roundedByLine,
 				detail: `${base} x ${rate} % = ${expected.toFixed()}${roundedByLine && !rounded ? ', rounded line by line' : ''}`,
 			});
 		}
-		if (lines !== undefined && base !== null) {
+		if (lines !== undefined && printedBase !== null) {
 			checks.push({
 				rule: 'tax-rate',
 				path: `${path}.base`,
-				printed: base,
+				printed: printedBase,
 				expected: money(lines.base),
-				ok: equal(lines.base, new Big(base)),
+				ok: equal(lines.base, new Big(printedBase)),
 				detail: `lines at ${rate} %: ${lines.totals.join(' + ')} = ${lines.base.toFixed()}`,
 			});
 		}
 		return checks;
 	});
+}
+
+/** What a rate printed without its base is charged on: the whole net, where no other rate and nothing else adds to it. */
+function baseOf(rate: string, amount: string, data: CommercialDocument, { taxes }: Figures): string | null {
+	const { net, gross } = data.totals;
+	const others = [...taxes.map((tax) => tax.rate), ...data.lines.map(({ vatRate }) => vatRate)];
+	const alone = taxes.length === 1 && others.every((other) => other === null || new Big(other).eq(rate));
+	const whole = net !== null && (gross === null || equal(new Big(net).plus(amount), new Big(gross)));
+	return alone && whole ? net : null;
+}
+
+/** The tax at a rate rounded on each line that has it; the exact tax where those lines do not come to the base. */
+function taxLineByLine(data: CommercialDocument, figures: Figures, rate: string, base: string): Big {
+	const totals = countedLines(data, figures)
+		.filter(({ vatRate }) => vatRate === null || new Big(vatRate).eq(rate))
+		.flatMap(({ total }) => (total === null ? [] : new Big(total)));
+	const tax = (amount: Big) => amount.times(rate).div(100);
+	return sumOf(totals).eq(base) ? sumOf(totals.map((total) => tax(total).round(2))) : tax(new Big(base));
 }
 
 /** Base and tax by rate when the lines alone settle them: all have a rate, nothing is discounted as a whole. */

@@ -107,6 +107,24 @@ test('tax rounded line by line is as good as tax rounded by rate', () => {
 	expect(faults(documentWith(lines, '1.56', '0.32', '1.88')).map(({ rule }) => rule)).toEqual(['tax-rate']);
 });
 
+test('a rate printed without its base is checked on the whole net', () => {
+	const lines = [line('2', '150.00', null, '300.00'), line('1', '80.00', null, '80.00')];
+	const taxes = [{ rate: '20', base: null, amount: '38.00' }];
+	expect(faults(documentWith(lines, '380.00', '38.00', '418.00'), { taxes })).toEqual([
+		expect.objectContaining({ rule: 'tax-rate', path: 'totals.tax', printed: '38.00', expected: '76.00' }),
+	]);
+	const right = [{ rate: '10', base: null, amount: '38.00' }];
+	expect(faults(documentWith(lines, '380.00', '38.00', '418.00'), { taxes: right })).toEqual([]);
+	// Untaxed lines beside it, or another amount on the way to the gross: the base is not the net.
+	const mixed = [line('2', '150.00', '10', '300.00'), line('1', '80.00', '0', '80.00')];
+	const part = [{ rate: '10', base: null, amount: '30.00' }];
+	expect(faults(documentWith(mixed, '380.00', '30.00', '410.00'), { taxes: part })).toEqual([]);
+	// Rounded on each line: three times 0.055 is three times 0.06.
+	const small = [1, 2, 3].map(() => line('1', '0.55', null, '0.55'));
+	const rounded = [{ rate: '10', base: null, amount: '0.18' }];
+	expect(faults(documentWith(small, '1.65', '0.18', '1.83'), { taxes: rounded })).toEqual([]);
+});
+
 test('a credit note may print its amounts negative', () => {
 	const data = documentWith([line('5', '4.00', '20', '-20.00')], '-20.00', '-4.00', '-24.00');
 	expect(faults(data)).toEqual([]);
