@@ -1,5 +1,5 @@
 import Big from 'big.js';
-import { foundIn, numbersIn, type Ambiguous, type Conventions, type Found } from './found';
+import { foundIn, numbersIn, partOf, type Ambiguous, type Conventions, type Found } from './found';
 import { folded, labelAt } from './labels';
 import { slicesAfter, type Site } from './labelled';
 import type { Cell, Row } from '../rows/layout';
@@ -24,6 +24,105 @@ export interface TotalsReading {
  * the one whose net and tax add up to its gross; none of them when that does not settle it.
  */
 export function readTotals(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): TotalsReading {
+	const reading = readPrinted(rows, sites, conventions);
+	const thousands = inThousands(rows);
+	if (thousands !== undefined) {
+		const message = `cannot be told: the page states "${thousands.place.quote}"`;
+		return { ...reading, totals: {}, ambiguous: [{ path: 'totals.gross', message, place: thousands.place }] };
+	}
+	const { net, gross } = reading.totals;
+	const later = gross === undefined ? undefined : laterGross(gross, rows, sites, conventions);
+	if (gross === undefined || later === undefined) return reading;
+	// Net and tax are printed as they were before; what is left of them no line says.
+	const doubt: Ambiguous = later.explained
+		? {
+				path: 'totals.net',
+				message: `is printed as ${(net ?? gross).value} before the discount or rounding that leaves ${later.found.value} to pay`,
+				place: (net ?? gross).place,
+			}
+		: {
+				path: 'totals.gross',
+				message: `could be ${gross.value} or, after a discount, ${later.found.value}`,
+				place: later.found.place,
+			};
+	return {
+		...reading,
+		totals: later.explained ? { gross: later.found } : {},
+		taxes: [],
+		ambiguous: [...reading.ambiguous, doubt],
+	};
+}
+
+/** `Montants en k€`: what is printed is a thousandth of what is meant. */
+function inThousands(rows: readonly Row[]): Found | undefined {
+	for (const cell of rows.flatMap(({ cells }) => cells)) {
+		const match =
+			/(?<![\p{L}\d])(?:en|in|\() ?(?:k ?€|k ?eur(?:os?)?|milliers d'euros|m€|tsd\.? ?(?:€|eur)|teur)(?!\p{L})/u.exec(
+				folded(cell.text),
+			);
+		if (match !== null) return foundIn(cell, 0, cell.text.length, match[0]);
+	}
+	return undefined;
+}
+
+/**
+ * What is to pay after a discount or a rounding below the gross total. A payment on account changes no gross, so beside
+ * one only an amount that the discount itself explains is such a total.
+ */
+function laterGross(
+	gross: Found,
+	rows: readonly Row[],
+	sites: readonly Site[],
+	conventions: Conventions,
+): { found: Found; explained: boolean } | undefined {
+	const amountIn = (row: Row) =>
+		amountsIn(
+			row.cells.flatMap((cell) => behindWords(cell)),
+			conventions,
+		).at(-1);
+	const totals = sites.filter(({ label }) => label === 'gross' || label === 'due' || label === 'total');
+	const from = totals.findIndex((site) => {
+		const amount = amountAfter(rows, site, conventions);
+		return amount !== undefined && new Big(amount.value).eq(gross.value);
+	});
+	if (from === -1) return undefined;
+	const start = totals[from]?.rowIndex ?? 0;
+	const paid = sites.some((site) => site.rowIndex > start && isPayment(site));
+	for (const site of totals.slice(from + 1)) {
+		const rounded = /^ ?arrondi/.test(folded(site.cell.text.slice(site.end)));
+		const later = rounded ? amountIn(site.row) : amountAfter(rows, site, conventions);
+		if (later === undefined || new Big(later.value).eq(gross.value)) continue;
+		if (rounded) return { found: later, explained: true };
+		const changes = rows
+			.slice(start + 1, site.rowIndex)
+			.filter(({ cells: [first] }) => first !== undefined && changesGross(first.text))
+			.flatMap((row) => amountIn(row) ?? []);
+		const difference = new Big(gross.value).minus(later.value).abs();
+		const sum = changes.reduce((sofar, { value }) => sofar.plus(value), new Big(0)).abs();
+		const explained = difference.eq(sum);
+		if (changes.length > 0 && (!paid || explained)) return { found: later, explained };
+	}
+	return undefined;
+}
+
+function changesGross(text: string): boolean {
+	return labelAt(text)?.label === 'adjustment' || /^arrondi(?!\p{L})/u.test(folded(text));
+}
+
+/** A cell as its own amount, where words stand before it: `Remise exceptionnelle -18,00 €`. */
+function behindWords(cell: Cell): Cell[] {
+	const from = /(?:[-−–+] ?)?\d[\d .,'’\u00a0\u202f]*(?: ?(?:€|eur(?:os?)?))?\s*$/iu.exec(cell.text)?.index;
+	return from === undefined ? [] : [partOf(cell, from, cell.text.length) ?? []].flat();
+}
+
+function isPayment({ label, cell }: Site): boolean {
+	return (
+		label === 'other-amount' &&
+		/^(?:acompte|deja|avance|bereits|erhaltene|anzahlung|prepaid|paid|deposit)/.test(folded(cell.text))
+	);
+}
+
+function readPrinted(rows: readonly Row[], sites: readonly Site[], conventions: Conventions): TotalsReading {
 	const printed = {
 		net: amountsOf(rows, sites, ['net'], conventions),
 		tax: taxesOf(rows, sites, conventions),
@@ -35,11 +134,7 @@ export function readTotals(rows: readonly Row[], sites: readonly Site[], convent
 	const across = sites.flatMap((site) => totalsAcross(site, conventions) ?? []);
 	const taxes = printed.tax.filter(({ rate }) => rate !== undefined);
 	const untaxed = rows.some(({ cells }) => cells.some(({ text }) => withoutTax.test(folded(text))));
-	const paid = sites.some(
-		({ label, cell }) =>
-			label === 'other-amount' &&
-			/^(?:acompte|deja|avance|bereits|erhaltene|anzahlung|prepaid|paid|deposit)/.test(folded(cell.text)),
-	);
+	const paid = sites.some(isPayment);
 	const strong = {
 		net: [...printed.net, ...across.map(({ net }) => net)],
 		tax: [...printed.tax.map(({ amount }) => amount), ...across.map(({ tax }) => tax)],

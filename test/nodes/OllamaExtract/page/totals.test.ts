@@ -68,3 +68,39 @@ test('net and tax in one sentence', () => {
 		['10', undefined, '21.90'],
 	]);
 });
+
+describe('what changes the total with tax', () => {
+	const totals = 'Total HT   380,00 €\nTVA 10 %   38,00 €\nTotal TTC   418,00 €\n';
+
+	test('a discount below it leaves another one, and a net that no line says', () => {
+		for (const text of [
+			`${totals}Remise exceptionnelle TTC   -18,00 €\nTOTAL NET TTC   400,00 €`,
+			`${totals}Remise commerciale -18,00 €\nNet à payer 400,00 €`,
+			`${totals}Total TTC arrondi à 400,00 €`,
+			`${totals}Remise   -18,00 €\nTOTAL NET TTC   400,00 €\nAcompte   100,00 €\nReste à payer   300,00 €`,
+		]) {
+			expect(valuesOf(text)).toEqual({ gross: '400.00' });
+			expect(totalsOf(text).ambiguous.map(({ path }) => path)).toEqual(['totals.net']);
+		}
+	});
+
+	test('a discount that does not explain what is to pay leaves it open', () => {
+		const text = `${totals}Remise   -10,00 €\nNet à payer   400,00 €`;
+		expect(valuesOf(text)).toEqual({});
+		expect(totalsOf(text).ambiguous[0]?.message).toMatch('could be 418.00 or, after a discount, 400.00');
+	});
+
+	test('a payment on account and a subsidy do not', () => {
+		const expected = { net: '380.00', tax: '38.00', gross: '418.00' };
+		expect(valuesOf(`${totals}Acompte   118,00 €\nReste à payer   300,00 €`)).toEqual(expected);
+		expect(valuesOf(`${totals}Prime CEE   -118,00 €\nReste à payer   300,00 €`)).toEqual(expected);
+	});
+});
+
+test('amounts in thousands of euros are no totals', () => {
+	for (const stated of ['Montants en k€', "Prix en milliers d'euros", 'Désignation   Total (k€)']) {
+		const text = `${stated}\nTotal HT   12,5\nTVA 20 %   2,5\nTotal TTC   15,0`;
+		expect(valuesOf(text)).toEqual({});
+		expect(totalsOf(text).ambiguous).toHaveLength(1);
+	}
+});
