@@ -58,6 +58,17 @@ export async function publish(editor: Editor, apiKey: string, id: string): Promi
 	}
 }
 
+/**
+ * Runs a workflow now, from one of its triggers, as its owner would from the editor. Throws `unauthorized` when n8n refuses
+ * the login, `bad-reply` when it does not run it.
+ */
+export async function runNow(editor: Editor, owner: Owner, id: string, trigger: string): Promise<void> {
+	const cookie = await logIn(editor, owner);
+	await rest(editor, cookie, 'POST', `/rest/workflows/${encodeURIComponent(id)}/run`, {
+		triggerToStartFrom: { name: trigger },
+	});
+}
+
 async function keptKey(editor: Editor, { file, probe }: ApiKeyWish): Promise<string | undefined> {
 	if (!existsSync(file)) return undefined;
 	const key = readFileSync(file, 'utf8').trim();

@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { LocalAiError } from '../nodes/shared/errors.ts';
 import { makeDocument } from '../test/support/documents.ts';
 import { type OllamaStandIn, startOllamaStandIn } from '../test/support/ollamaStandIn.ts';
+import { runNow } from './bootstrap.mts';
 import { withClient } from './database.mts';
 import { requireSpace } from './diskSpace.mts';
 import type { Facts } from './facts.mts';
@@ -27,6 +28,8 @@ const samples: Readonly<Record<string, Sample>> = {
 	MXmDVXcHxkHXveOU: dropDevis,
 	d9T0kjgdnTALQhU7: runTask,
 	AURAmcpApprovals: proveAudit,
+	// Last: it ends the stand-in to see whether that is noticed.
+	VPSwatchAura0001: lookAtMachine,
 };
 const patienceMs = 10 * 60_000;
 
@@ -62,7 +65,7 @@ try {
 		process.exitCode = 1;
 	}
 } finally {
-	await standIn?.close();
+	await endStandIn();
 }
 process.exit();
 
@@ -92,28 +95,19 @@ async function dropDevis(facts: Facts, standIn: OllamaStandIn | undefined, signa
 	const questionsBefore = standIn?.chats().length ?? 0;
 	say(`  dropped ${file}`);
 	writeFileSync(file, bytes);
-	const deadline = performance.now() + patienceMs;
-	for (;;) {
-		signal.throwIfAborted();
+	return await eventually(signal, `The workflow did not finish ${file}`, facts, async () => {
 		const lines = await devisOf(facts.databaseUrl, sha256);
 		const place = [facts.folders.processed, facts.folders.review, facts.folders.rejected]
 			.map((folder) => join(folder, basename(file)))
 			.find((path) => existsSync(path));
-		if (lines && place) {
-			const questions = (standIn?.chats().length ?? 0) - questionsBefore;
-			return [
-				...lines,
-				`the file is now ${place}`,
-				...(questions > 0 ? [`${questions} questions went to the stand-in, not to a model`] : []),
-			];
-		}
-		if (performance.now() > deadline) {
-			throw new LocalAiError('timeout', `The workflow did not finish ${file} within ${patienceMs / 60_000} minutes.`, {
-				hint: `Look at the executions in ${facts.editorUrl} (start the demo with --keep).`,
-			});
-		}
-		await wait(500);
-	}
+		if (!lines || !place) return undefined;
+		const questions = (standIn?.chats().length ?? 0) - questionsBefore;
+		return [
+			...lines,
+			`the file is now ${place}`,
+			...(questions > 0 ? [`${questions} questions went to the stand-in, not to a model`] : []),
+		];
+	});
 }
 
 async function devisOf(databaseUrl: string, sha256: string): Promise<string[] | undefined> {
@@ -172,6 +166,82 @@ async function proveAudit(facts: Facts, _standIn: unknown, signal: AbortSignal):
 			? `its chain is whole: no record was changed, removed or added, and ${unknownOutcomes.length} calls have no outcome`
 			: `it is not whole: ${faults.map(({ seq, fault }) => `record ${seq} ${fault}`).join('; ')}`,
 	];
+}
+
+/** A first look at the machine, then one more with a fault where there is a part that may be ended. */
+async function lookAtMachine(facts: Facts, standIn: OllamaStandIn | undefined, signal: AbortSignal): Promise<string[]> {
+	const first = await oneLook(facts, signal);
+	if (!standIn) return first.lines;
+	await endStandIn();
+	const second = await oneLook(facts, signal);
+	return [
+		...first.lines,
+		'the stand-in for Ollama was ended',
+		...second.lines,
+		...(second.message ?? 'no message').split('\n').map((line) => `  ${line}`),
+	];
+}
+
+interface Look {
+	readonly status: string;
+	readonly message: string | null;
+	readonly faults: Readonly<Record<string, { readonly severity: string; readonly cause: { readonly en: string } }>>;
+}
+
+async function oneLook(facts: Facts, signal: AbortSignal): Promise<{ lines: string[]; message: string | null }> {
+	const since = new Date();
+	const password = readFileSync(facts.login.passwordFile, 'utf8').trim();
+	await runNow(
+		{ url: facts.editorUrl, signal, answerWithinMs: 60_000 },
+		{ email: facts.login.email, password },
+		'VPSwatchAura0001',
+		'Toutes les cinq minutes',
+	);
+	const look = await eventually(signal, 'VPS Watch did not look at the machine', facts, () =>
+		withClient(facts.databaseUrl, async (client) => {
+			const { rows } = await client.query<Look>(
+				`SELECT status, state -> 'faults' AS faults,
+					(SELECT message FROM health_messages WHERE taken_at > $1 ORDER BY id DESC LIMIT 1) AS message
+				FROM health_states WHERE taken_at > $1`,
+				[since],
+			);
+			return rows[0];
+		}),
+	);
+	const faults = Object.values(look.faults).filter(({ severity }) => severity === 'critical' || severity === 'warning');
+	return {
+		lines: [
+			`looked at the machine: ${look.status}, ${faults.length} faults that matter`,
+			...faults.slice(0, 5).map(({ severity, cause }) => `  ${severity}: ${cause.en}`),
+		],
+		message: look.message,
+	};
+}
+
+async function eventually<Value>(
+	signal: AbortSignal,
+	failure: string,
+	facts: Facts,
+	probe: () => Promise<Value | undefined>,
+): Promise<Value> {
+	const deadline = performance.now() + patienceMs;
+	for (;;) {
+		signal.throwIfAborted();
+		const value = await probe();
+		if (value !== undefined) return value;
+		if (performance.now() > deadline) {
+			throw new LocalAiError('timeout', `${failure} within ${patienceMs / 60_000} minutes.`, {
+				hint: `Look at the executions in ${facts.editorUrl} (start the demo with --keep).`,
+			});
+		}
+		await wait(500);
+	}
+}
+
+async function endStandIn(): Promise<void> {
+	const ending = standIn;
+	standIn = undefined;
+	await ending?.close();
 }
 
 interface Answer<Body = Readonly<Record<string, string>>> {

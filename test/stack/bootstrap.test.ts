@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 
-import { type ApiKeyWish, type Editor, ensureApiKeys, publish } from '../../stack/bootstrap.mts';
+import { type ApiKeyWish, type Editor, ensureApiKeys, publish, runNow } from '../../stack/bootstrap.mts';
 
 const owner = { email: 'owner@example.org', password: 'pass' };
 let folder: string;
@@ -82,6 +82,21 @@ test("what keeps a workflow a draft comes in n8n's own words", async () => {
 	const open = await editor(n8n);
 	expect(await publish(open, 'new-key', 'w1')).toBeUndefined();
 	expect(await publish(open, 'old-key', 'w1')).toBe('No');
+});
+
+test('a workflow is run now as its owner would from the editor, and a refusal is said', async () => {
+	const bodies: unknown[] = [];
+	const open = await editor((request, response) => {
+		if (request.url !== '/rest/workflows/abc/run') return n8n(request, response);
+		return void json(request).then((body) => {
+			bodies.push([request.headers.cookie, body]);
+			response.statusCode = bodies.length === 1 ? 200 : 404;
+			response.end(JSON.stringify({ data: { executionId: '1' } }));
+		});
+	});
+	await runNow(open, owner, 'abc', 'Each minute');
+	expect(bodies).toEqual([['n8n-auth=cookie', { triggerToStartFrom: { name: 'Each minute' } }]]);
+	await expect(runNow(open, owner, 'abc', 'Each minute')).rejects.toMatchObject({ code: 'bad-reply' });
 });
 
 test('an n8n that never answers ends the wait', async () => {
