@@ -10,6 +10,9 @@ export class DockerHost implements ICredentialType {
 
 	documentationUrl = 'https://github.com/aurastack/n8n-nodes-aurastack#vps-health';
 
+	/** No other node is given it. */
+	restrictToSupportedNodes = true as const;
+
 	properties: INodeProperties[] = [
 		{
 			displayName: 'Connection',

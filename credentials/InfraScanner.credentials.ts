@@ -10,6 +10,9 @@ export class InfraScanner implements ICredentialType {
 
 	documentationUrl = 'https://github.com/aurastack/n8n-nodes-aurastack#vps-health';
 
+	/** No other node, such as HTTP Request, sends the token to an address of its own. */
+	restrictToSupportedNodes = true as const;
+
 	properties: INodeProperties[] = [
 		{
 			displayName: 'Base URL',

@@ -10,6 +10,9 @@ export class McpGateway implements ICredentialType {
 
 	documentationUrl = 'https://github.com/aurastack/n8n-nodes-aurastack#mcp-execute';
 
+	/** The HTTP Request node could ask a server for anything with it, past the policy, the approvals and the audit. */
+	restrictToSupportedNodes = true as const;
+
 	properties: INodeProperties[] = [
 		{
 			displayName: 'Base URL',

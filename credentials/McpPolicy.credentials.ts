@@ -10,6 +10,9 @@ export class McpPolicy implements ICredentialType {
 
 	documentationUrl = 'https://github.com/aurastack/n8n-nodes-aurastack#mcp-execute';
 
+	/** No other node is given it. */
+	restrictToSupportedNodes = true as const;
+
 	properties: INodeProperties[] = [
 		{
 			displayName: 'Policy File',

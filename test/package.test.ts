@@ -92,6 +92,22 @@ test("n8n's own loader takes every node, its icons and its codex, without a word
 	}
 });
 
+test("n8n's own loader knows by which nodes alone each credential may be used", () => {
+	const { stdout, stderr, status } = node(`
+		const { PackageDirectoryLoader } = require('n8n-core');
+		const loader = new PackageDirectoryLoader(${JSON.stringify(installed)});
+		const shown = ({ name, restrictToSupportedNodes, supportedNodes }) => [name, restrictToSupportedNodes, supportedNodes];
+		loader.loadAll().then(() => console.log(JSON.stringify(loader.types.credentials.map(shown))));
+	`);
+	expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+	expect(JSON.parse(stdout)).toEqual([
+		['dockerHost', true, ['vpsHealth']],
+		['infraScanner', true, ['vpsHealth']],
+		['mcpGateway', true, ['mcpExecute']],
+		['mcpPolicy', true, ['mcpExecute']],
+	]);
+});
+
 test('the programming entry runs from the installed package alone', () => {
 	const { stdout, stderr, status } = node(`
 		const { extract } = require('n8n-nodes-aurastack/extract');
