@@ -1,5 +1,6 @@
 import { approvalFault, type ReadApproval } from './approval/token';
 import { refusal, type Code, type Refusal } from './codes';
+import { tooManySteps } from './schema';
 import type { KnownDefinition } from './task/definitions';
 import { isWithin, pathFault } from './task/paths';
 import type { ArgumentRule, CallerRule, Callers, Policy, ServerPolicy, ToolPolicy } from './policy';
@@ -168,6 +169,7 @@ function definitionFault(
 	if (definition.hash !== definition.pinned) return refusal('TOOL_CHANGED');
 	if (typeof definition.input !== 'function') return definition.input;
 	const complaint = definition.input(given);
+	if (complaint === tooManySteps) return refusal('SCHEMA_TOO_COMPLEX');
 	return complaint === null ? null : refusal('SCHEMA', `The arguments do not fit the tool's schema: ${complaint}.`);
 }
 
