@@ -1,18 +1,21 @@
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import canonicalize from 'canonicalize';
 import type { Credential } from './credentials.mts';
 import { withClient } from './database.mts';
 import { readJson, writeJson } from './state.mts';
 import { type Workflow, missingSteps, webhooksOf } from './workflows.mts';
 
-/** What is remembered of the last import of one workflow or credential. */
+/** What is remembered of the imports of one workflow or credential. */
 export interface ImportRecord {
-	/** Hash of what was shipped. */
-	readonly shipped: string;
-	/** Hash of what n8n then held; absent while an import is under way. */
+	/** Hash of what was shipped with the last import that came to its end. */
+	readonly shipped?: string;
+	/** Hash of what n8n held after that. */
 	readonly stored?: string;
+	/** Hash of the content that an import is giving to n8n; absent once it has come to its end. */
+	readonly importing?: string;
 }
 
 export type Decision = 'import' | 'edited' | 'current';
@@ -46,15 +49,20 @@ interface Shipped {
 
 /**
  * Brings n8n up to what is shipped without touching what a person changed: a thing is imported when n8n does not have
- * it, or still has it exactly as our last import left it and the shipped one is another now.
+ * it, or still has it exactly as our last import left it and the shipped one is another now. An import that was cut short
+ * has left the old thing or its own, whose `content` is then known; anything else is a person's, made since.
  */
-export function decide(shipped: string, stored: string | undefined, record: ImportRecord | undefined): Decision {
+export function decide(
+	shipped: string,
+	stored: string | undefined,
+	record: ImportRecord | undefined,
+	content?: string,
+): Decision {
 	if (stored === undefined) return 'import';
 	if (record === undefined) return 'edited';
-	// Interrupted: what n8n holds is from our own import, whole or not.
-	if (record.stored === undefined) return 'import';
+	if (record.importing !== undefined && record.importing === content) return 'import';
 	if (record.stored !== stored) return 'edited';
-	return record.shipped === shipped ? 'current' : 'import';
+	return record.importing === undefined && record.shipped === shipped ? 'current' : 'import';
 }
 
 /**
@@ -66,10 +74,10 @@ export async function importShipped(
 	workflows: readonly Workflow[],
 	target: ImportTarget,
 ): Promise<void> {
-	await importKind('credential', credentials, storedCredentials, target, (files) =>
+	await importKind('credential', credentials, storedCredentials, credentialContents, target, (files) =>
 		target.command(['import:credentials', '--separate', `--input=${files}`]),
 	);
-	await importKind('workflow', workflows, storedWorkflows, target, (files) =>
+	await importKind('workflow', workflows, storedWorkflows, workflowContents, target, (files) =>
 		target.command(['import:workflow', '--separate', `--input=${files}`]),
 	);
 	await webhooksServed(await publishAll(workflows, target), target);
@@ -84,23 +92,25 @@ async function importKind<T extends Shipped>(
 	kind: string,
 	shipped: readonly T[],
 	read: (url: string, ids: string[]) => Promise<Stored[]>,
+	contents: (ids: string[], target: ImportTarget) => Promise<Map<string, string>>,
 	target: ImportTarget,
 	run: (folder: string) => Promise<void>,
 ): Promise<void> {
 	const ids = shipped.map(({ id }) => id);
 	const before = byId(await read(target.databaseUrl, ids));
 	const records = readRecords(target.recordFile);
-	const decided = shipped.map((one) => ({
-		one,
-		key: `${kind} ${one.id}`,
-		decision: decide(hash(one), before.get(one.id)?.hash, records[`${kind} ${one.id}`]),
-	}));
+	const cutShort = ids.filter((id) => before.has(id) && records[`${kind} ${id}`]?.importing !== undefined);
+	const found = cutShort.length > 0 ? await contents(cutShort, target) : new Map<string, string>();
+	const decided = shipped.map((one) => {
+		const key = `${kind} ${one.id}`;
+		return { one, key, decision: decide(hash(one), before.get(one.id)?.hash, records[key], found.get(one.id)) };
+	});
 	for (const { one, decision } of decided) {
 		if (decision === 'edited') target.say(`The ${kind} "${one.name}" was changed here: left as it is`);
 	}
 	const due = decided.filter(({ decision }) => decision === 'import');
 	if (due.length === 0) return;
-	for (const { one, key } of due) records[key] = { shipped: hash(one) };
+	for (const { one, key } of due) records[key] = { ...records[key], importing: contentHash(one) };
 	writeJson(target.recordFile, records);
 	const folder = importFolder(target.recordFile);
 	forgetImport(target.recordFile);
@@ -225,6 +235,44 @@ async function allCredentialIds(url: string): Promise<Set<string>> {
 		return new Set(rows.map(({ id }) => id));
 	});
 }
+
+async function workflowContents(ids: string[], { databaseUrl }: ImportTarget): Promise<Map<string, string>> {
+	return await withClient(databaseUrl, async (client) => {
+		const { rows } = await client.query<{ id: string } & Record<string, unknown>>(
+			// One that a person has archived is not as an import leaves it.
+			'SELECT id, name, nodes, connections, settings FROM workflow_entity WHERE id = ANY($1) AND NOT "isArchived"',
+			[ids],
+		);
+		return new Map(rows.map((row) => [row.id, contentHash(row)]));
+	});
+}
+
+/** n8n encrypts each one anew, so that only n8n can tell what it holds. */
+async function credentialContents(ids: string[], target: ImportTarget): Promise<Map<string, string>> {
+	const folder = importFolder(target.recordFile);
+	forgetImport(target.recordFile);
+	mkdirSync(folder, { mode: 0o700 });
+	try {
+		const found = new Map<string, string>();
+		for (const id of ids) {
+			const file = join(folder, `${id}.json`);
+			await target.command(['export:credentials', `--id=${id}`, '--decrypted', `--output=${file}`]);
+			const [exported] = readJson<[Record<string, unknown>]>(file) ?? [];
+			if (exported !== undefined) found.set(id, contentHash(exported));
+		}
+		return found;
+	} finally {
+		forgetImport(target.recordFile);
+	}
+}
+
+/** Of what a person can see of a workflow or credential, whatever the order of its keys. */
+function contentHash(one: object): string {
+	const seen = Object.entries(one).filter(([key]) => contentKeys.has(key));
+	return hash(canonicalize(JSON.parse(JSON.stringify(Object.fromEntries(seen)))));
+}
+
+const contentKeys = new Set(['name', 'nodes', 'connections', 'settings', 'type', 'data']);
 
 function readRecords(file: string): Record<string, ImportRecord> {
 	return readJson<Record<string, ImportRecord>>(file) ?? {};

@@ -20,15 +20,30 @@ test('what is as our last import left it follows what is shipped', () => {
 	expect(decide('old', 'ours', { shipped: 'old', stored: 'ours' })).toBe('current');
 });
 
-test('an import that was cut short is done again', () => {
-	expect(decide('new', 'half', { shipped: 'new' })).toBe('import');
+describe('an import that was cut short', () => {
+	const cutShort = { shipped: 'old', stored: 'ours', importing: 'content' };
+
+	test('is done again where n8n still has what was there before, or has what the import gave', () => {
+		expect(decide('new', 'ours', cutShort, 'before')).toBe('import');
+		expect(decide('old', 'ours', cutShort, 'before')).toBe('import');
+		expect(decide('new', 'arrived', cutShort, 'content')).toBe('import');
+		expect(decide('new', 'arrived', { importing: 'content' }, 'content')).toBe('import');
+	});
+
+	test('is not done over what a person has made since, though n8n had nothing before', () => {
+		expect(decide('new', 'theirs', cutShort, 'edited')).toBe('edited');
+		expect(decide('new', 'theirs', { importing: 'content' }, 'edited')).toBe('edited');
+		expect(decide('new', 'theirs', { importing: 'content' })).toBe('edited');
+	});
 });
 
 test('whatever is shipped, a changed thing is never imported over', () => {
 	fc.assert(
 		fc.property(fc.string(), fc.string(), fc.string(), fc.string(), (shipped, stored, last, left) => {
 			fc.pre(stored !== left);
-			expect(decide(shipped, stored, { shipped: last, stored: left } satisfies ImportRecord)).toBe('edited');
+			for (const record of [{}, { importing: 'content' }] satisfies ImportRecord[]) {
+				expect(decide(shipped, stored, { ...record, shipped: last, stored: left }, 'other')).toBe('edited');
+			}
 		}),
 	);
 });
