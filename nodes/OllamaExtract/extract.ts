@@ -294,18 +294,19 @@ async function fillFromModel(
 	const cut = new Set(told.rows.flatMap((row) => row.cut ?? []));
 	const sofar: Sofar = { used: new UsedPlaces(), near: new Map(), cut, page };
 	for (const line of draft.lines) enter(line, sofar.near);
-	const pieces = piecesOf(told.rows, {
-		maxTokens: roomFor(first, model),
-		maxAmountRows: Math.max(1, Math.floor(model.maxReplyTokens / tokensPerLine)),
-		count: estimateTokens,
-	});
-	for (const piece of pieces) {
+	const cutUp = () =>
+		piecesOf(told.rows, {
+			maxTokens: roomFor(first, model),
+			maxAmountRows: Math.max(1, Math.floor(model.maxReplyTokens / tokensPerLine)),
+			count: estimateTokens,
+		});
+	for (const piece of (await orReason(cutUp, options, reasons)) ?? []) {
 		await breathe(signal);
 		const missing = draft.missing().header.filter((path) => asked.includes(path));
 		if (!wanted.lines && !missing.some((path) => isRequired(path, options.schema))) break;
 		const question = missing.length === asked.length ? first : questionFor(missing, wanted.lines);
 		const answer = await orReason(
-			ask(question, messagesFor(question, piece.text), model, meter, signal),
+			() => ask(question, messagesFor(question, piece.text), model, meter, signal),
 			options,
 			reasons,
 		);

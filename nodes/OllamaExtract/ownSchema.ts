@@ -2,7 +2,7 @@ import { ask, breathe, modelOf, orReason, roomFor, type Meter } from './model/as
 import { estimateTokens } from '../shared/tokens';
 import { readNumber } from './page/numbers';
 import { imageUnproven, partlyRead, severalReadings, unproven, unreadable, verdictOf } from './document/outcome';
-import { indexOf, type PageIndex } from './proof/pageIndex';
+import { indexOf, normal, type PageIndex } from './proof/pageIndex';
 import { messagesFor, messagesForImage, piecesOf } from './model/prompt';
 import { prove } from './proof/proof';
 import type { ExtractOptions, ExtractResult, Field, Reason } from './result';
@@ -38,17 +38,20 @@ export async function extractOwnSchema(
 		if (opened.kind === 'pdf' && opened.unusable !== null) throw unreadable(opened.document.fileName, opened.unusable);
 		await breathe(signal);
 		const index = indexOf(opened.rows, opened.kind === 'text' ? opened.text : undefined);
-		const pieces = piecesOf(wholeRows(opened.rows), {
-			maxTokens: roomFor(question, model),
-			maxAmountRows: Number.POSITIVE_INFINITY,
-			count: estimateTokens,
-		});
+		const cutUp = () =>
+			piecesOf(wholeRows(opened.rows), {
+				maxTokens: roomFor(question, model),
+				maxAmountRows: Number.POSITIVE_INFINITY,
+				count: estimateTokens,
+			});
+		const pieces = (await orReason(cutUp, options, reasons)) ?? [];
+		const disputed = new Map<string, readonly [Leaf, Leaf]>();
 		const asked = pieces.length > 1 ? questionForPiece(question.jsonSchema) : question;
 		for (const { text } of pieces) {
 			await breathe(signal);
-			const answer = await orReason(ask(asked, messagesFor(asked, text), model, meter, signal), options, reasons);
+			const answer = await orReason(() => ask(asked, messagesFor(asked, text), model, meter, signal), options, reasons);
 			if (answer === null) break;
-			data = data === undefined ? answer : merged(data, answer);
+			data = data === undefined ? answer : merged(data, answer, '', disputed);
 		}
 		await breathe(signal);
 		data = proveLeaves(data ?? null, '', (value, path) => {
@@ -56,6 +59,13 @@ export async function extractOwnSchema(
 			fields.push(field);
 			return kept;
 		});
+		for (const [path, [first, other]] of disputed) {
+			reasons.push({
+				code: 'ambiguous',
+				message: `One part of the document gives ${path} as "${first}", another as "${other}". Check which one holds.`,
+				path,
+			});
+		}
 		reasons.push(...partlyRead(opened, false));
 	}
 	const judged = question.check(data);
@@ -111,26 +121,50 @@ function kindsOf(value: string | number): ValueKind[] {
 
 /** Walks data and replaces each leaf by what `leaf` returns for it and its dotted path. */
 function proveLeaves(data: unknown, path: string, leaf: (value: Leaf, path: string) => Leaf): unknown {
-	const below = (name: string | number) => (path === '' ? String(name) : `${path}.${name}`);
-	if (Array.isArray(data)) return data.map((one, at) => proveLeaves(one, below(at), leaf));
-	if (typeof data === 'object' && data !== null) {
-		return Object.fromEntries(Object.entries(data).map(([name, one]) => [name, proveLeaves(one, below(name), leaf)]));
+	if (Array.isArray(data)) return data.map((one, at) => proveLeaves(one, below(path, at), leaf));
+	if (isRecord(data)) {
+		return Object.fromEntries(
+			Object.entries(data).map(([name, one]) => [name, proveLeaves(one, below(path, name), leaf)]),
+		);
 	}
 	return leaf(data as Leaf, path);
 }
 
-/** Answers for consecutive pieces: lists follow each other, and the first value found stays. */
-function merged(first: unknown, next: unknown): unknown {
+function below(path: string, name: string | number): string {
+	return path === '' ? String(name) : `${path}.${name}`;
+}
+
+/**
+ * Answers for consecutive pieces: lists follow each other, and the first value found stays. Where a later piece gives
+ * another value both are entered in `disputed` by their path.
+ */
+function merged(first: unknown, next: unknown, path: string, disputed: Map<string, readonly [Leaf, Leaf]>): unknown {
 	if (Array.isArray(first) && Array.isArray(next)) return [...(first as unknown[]), ...(next as unknown[])];
 	if (isRecord(first) && isRecord(next)) {
 		return Object.fromEntries(
 			[...new Set([...Object.keys(first), ...Object.keys(next)])].map((name) => [
 				name,
-				merged(first[name], next[name]),
+				merged(first[name], next[name], below(path, name), disputed),
 			]),
 		);
 	}
-	return first === null || first === undefined || first === '' ? next : first;
+	if (isNothing(first)) return next;
+	if (isLeaf(first) && isLeaf(next) && !isNothing(next) && !saysTheSame(first, next) && !disputed.has(path))
+		disputed.set(path, [first, next]);
+	return first;
+}
+
+function isNothing(value: unknown): boolean {
+	return value === null || value === undefined || value === '';
+}
+
+function isLeaf(value: unknown): value is Leaf {
+	return value === null || ['string', 'number', 'boolean'].includes(typeof value);
+}
+
+function saysTheSame(a: Leaf, b: Leaf): boolean {
+	const [one, other] = [a, b].map((value) => normal(String(value)).trim().toLowerCase());
+	return one === other;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

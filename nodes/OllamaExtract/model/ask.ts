@@ -122,14 +122,17 @@ export async function ask<Answer>(
 	);
 }
 
-/** In Automatic a failing model is a reason for review, and what the other engines gave is kept. */
+/**
+ * In Automatic a model that fails, or has no room for the document, is a reason for review, and what the other engines
+ * gave is kept.
+ */
 export async function orReason<Answer>(
-	work: Promise<Answer>,
+	work: () => Answer | Promise<Answer>,
 	{ engine }: ExtractOptions,
 	reasons: Reason[],
 ): Promise<Answer | null> {
 	try {
-		return await work;
+		return await work();
 	} catch (error) {
 		if (
 			engine === 'model-only' ||

@@ -758,6 +758,33 @@ test('a context too small for any document is a configuration error', async () =
 	);
 });
 
+describe('a document that the model has no room for', () => {
+	const lacking = `${devis.replace('D-2026-014', '').replace('DEVIS n° ', '')}`;
+
+	test.each([
+		['a context as long as the longest reply', lacking, { numCtx: 2048 }],
+		[
+			'a row longer than the context',
+			lacking.replace('Pose et réglage ', `Pose et réglage ${'X7-Z'.repeat(900)}  ${'é9/'.repeat(600)} `),
+			{ numCtx: 2048, maxReplyTokens: 1024 },
+		],
+	])('keeps what the page gave in Automatic, and the reason says what to do: %s', async (_, text, more) => {
+		const { chat, asked } = scripted({ number: 'D-1' });
+		const { data, reasons, verdict } = await extract({ text }, { schema: 'devis', engine: 'automatic', chat, ...more });
+		expect([data.totals.gross, verdict, asked]).toEqual(['1311.00', 'review', []]);
+		expect(reasons).toContainEqual({ code: 'model-unavailable', message: expect.stringMatching(/ Raise /) });
+		expect((await failure(extract({ text }, withModel(chat, more)))).code).toMatch(/^(?:configuration|invalid-input)$/);
+	});
+
+	test("of a schema of one's own ends with that reason", async () => {
+		const schema = { type: 'object', properties: { reference: { type: 'string' } } };
+		const own = { schema, chat: scripted({}).chat, numCtx: 512 };
+		const { verdict, reasons } = await extract({ text: devis }, { ...own, engine: 'automatic' });
+		expect([verdict, reasons[0]?.code]).toEqual(['failed', 'model-unavailable']);
+		expect((await failure(extract({ text: devis }, { ...own, engine: 'model-only' }))).code).toBe('configuration');
+	});
+});
+
 describe('the e-invoices of the corpus', () => {
 	const corpus = join(__dirname, '..', '..', '..', '..', 'shared', 'corpus', 'pdf');
 	if (!existsSync(corpus)) {

@@ -66,6 +66,27 @@ test('pieces of a long text answer in part: lists follow each other, the first v
 	});
 });
 
+test('a value that two pieces give differently stays as it was first, and goes to review', async () => {
+	const long = `${text}\n${'Fourniture de la menuiserie\n'.repeat(400)}Référence : CH-13`;
+	const { asked, read } = answering(
+		{ reference: 'CH-12', deposit: 350, works: [] },
+		{ reference: 'CH-13', deposit: 350, works: [] },
+	);
+	const { data, verdict, reasons } = await read({ text: long }, { numCtx: 4096, maxReplyTokens: 1024 });
+	expect(asked.length).toBeGreaterThan(1);
+	expect(data).toMatchObject({ reference: 'CH-12', deposit: 350 });
+	expect([verdict, reasons]).toEqual([
+		'review',
+		[
+			{
+				code: 'ambiguous',
+				message: 'One part of the document gives reference as "CH-12", another as "CH-13". Check which one holds.',
+				path: 'reference',
+			},
+		],
+	]);
+});
+
 test('of an image nothing is proven: at most review', async () => {
 	const { read } = answering({ reference: 'CH-12', deposit: null, signed: null, works: [] });
 	const png = Buffer.from('\x89PNG\r\n\x1a\n rest', 'latin1');

@@ -62,16 +62,16 @@ describe('a failing model', () => {
 		['unreachable', 'model-unavailable'],
 	] as const)('is a reason for review in Automatic: %s', async (code, reason) => {
 		const reasons: Reason[] = [];
-		expect(await orReason(fails(code), automatic, reasons)).toBeNull();
+		expect(await orReason(() => fails(code), automatic, reasons)).toBeNull();
 		expect(reasons).toEqual([{ code: reason, message: 'It failed. Try again.' }]);
 	});
 
 	test.each(['cancelled', 'defect'] as const)('is never swallowed: %s', async (code) => {
-		await expect(orReason(fails(code), automatic, [])).rejects.toMatchObject({ code });
+		await expect(orReason(() => fails(code), automatic, [])).rejects.toMatchObject({ code });
 	});
 
 	test('is an error in Model Only', async () => {
-		const work = orReason(fails('unreachable'), { ...automatic, engine: 'model-only' }, []);
+		const work = orReason(() => fails('unreachable'), { ...automatic, engine: 'model-only' }, []);
 		await expect(work).rejects.toMatchObject({ code: 'unreachable' });
 	});
 });
