@@ -220,7 +220,6 @@ function run(file: string, args: readonly string[], { command, timeoutMs, maxByt
 			// A process group of its own, so that all of it can be killed.
 			detached: true,
 		});
-		let why: LocalAiError | undefined;
 		let truncated = false;
 		const end = () => {
 			try {
@@ -229,9 +228,14 @@ function run(file: string, args: readonly string[], { command, timeoutMs, maxByt
 				// It ended by itself meanwhile.
 			}
 		};
+		// What hangs in the kernel, as df does on a dead NFS, does not die: nothing may wait for it.
 		const stop = (error: LocalAiError) => {
-			why ??= error;
 			end();
+			child.stdout.destroy();
+			child.stderr.destroy();
+			child.unref();
+			settle();
+			reject(error);
 		};
 		const late = new LocalAiError('timeout', `The command "${command}" did not end within ${timeoutMs} ms`, {
 			hint: 'Raise the time-out, or look why the machine is slow.',
@@ -239,6 +243,10 @@ function run(file: string, args: readonly string[], { command, timeoutMs, maxByt
 		});
 		const timer = setTimeout(() => stop(late), timeoutMs);
 		const abort = () => stop(cancelled(command));
+		const settle = () => {
+			clearTimeout(timer);
+			signal?.removeEventListener('abort', abort);
+		};
 		signal?.addEventListener('abort', abort, { once: true });
 		if (signal?.aborted) abort();
 		const read = (stream: NodeJS.ReadableStream): Buffer[] => {
@@ -255,10 +263,6 @@ function run(file: string, args: readonly string[], { command, timeoutMs, maxByt
 			return chunks;
 		};
 		const [stdout, stderr] = [read(child.stdout), read(child.stderr)];
-		const settle = () => {
-			clearTimeout(timer);
-			signal?.removeEventListener('abort', abort);
-		};
 		child.once('error', (error) => {
 			settle();
 			reject(
@@ -269,7 +273,6 @@ function run(file: string, args: readonly string[], { command, timeoutMs, maxByt
 		});
 		child.once('close', (code) => {
 			settle();
-			if (why !== undefined) return reject(why);
 			resolve({
 				exitCode: code,
 				stdout: Buffer.concat(stdout).toString(),

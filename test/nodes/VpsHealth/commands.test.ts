@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import childProcess from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 import { commandNames, commands, planCommand, runCommand } from '../../../nodes/VpsHealth/commands';
@@ -142,6 +143,29 @@ describe('run', () => {
 		stop.abort();
 		await expect(running).rejects.toMatchObject({ code: 'cancelled' });
 		await expect(runCommand({ command: 'uptime', signal: stop.signal })).rejects.toMatchObject({ code: 'cancelled' });
+	});
+
+	test.each(['timeout', 'cancelled'])('a command that nothing kills delays no %s', async (code) => {
+		const { spawn } = childProcess;
+		let unkillable: childProcess.ChildProcess | undefined;
+		const spawning = jest.spyOn(childProcess, 'spawn').mockImplementation((_file, _args, options) => {
+			unkillable = spawn('sleep', ['60'], options);
+			if (code === 'cancelled') setImmediate(() => stop.abort());
+			return unkillable as never;
+		});
+		// Like one that hangs in the kernel: it takes the signal and goes on.
+		const killing = jest.spyOn(process, 'kill').mockReturnValue(true);
+		const stop = new AbortController();
+		try {
+			const timeoutMs = code === 'timeout' ? 50 : 25_000;
+			await expect(runCommand({ command: 'uptime', timeoutMs, signal: stop.signal })).rejects.toMatchObject({ code });
+			expect(killing).toHaveBeenCalledWith(-unkillable!.pid!, 'SIGKILL');
+			expect(unkillable).toMatchObject({ exitCode: null, signalCode: null });
+		} finally {
+			spawning.mockRestore();
+			killing.mockRestore();
+			unkillable?.kill('SIGKILL');
+		}
 	});
 
 	test('a program that is not installed is told, or answers', async () => {
