@@ -224,6 +224,9 @@ CREATE TABLE IF NOT EXISTS mcp_approval_requests (
 	decided_at timestamptz
 );
 
+-- Over what the approver is shown and what is then approved, under a key that the database does not know.
+ALTER TABLE mcp_approval_requests ADD COLUMN IF NOT EXISTS signature text NOT NULL DEFAULT '';
+
 CREATE INDEX IF NOT EXISTS mcp_approval_requests_pending_idx ON mcp_approval_requests (task_hash)
 	WHERE state = 'pending';
 
@@ -241,6 +244,9 @@ CREATE TABLE IF NOT EXISTS mcp_audit (
 	record jsonb NOT NULL,
 	hash text NOT NULL
 );
+
+CREATE INDEX IF NOT EXISTS mcp_audit_answers_idx ON mcp_audit ((record ->> 'call'))
+	WHERE record ->> 'event' IN ('approved', 'rejected');
 
 -- The last record's number and hash, signed with that key, so that records missing at the end are noticed.
 CREATE TABLE IF NOT EXISTS mcp_audit_head (

@@ -2,7 +2,7 @@ import type { CallToolResult } from '@modelcontextprotocol/client';
 import { randomUUID } from 'node:crypto';
 import { LocalAiError } from '../shared/errors';
 import { readApproval, type Approval, type ReadApproval } from './approval/token';
-import { append, appendAlone, keyedHash, shapeOf, type AuditEntry, type AuditFact } from './records/audit';
+import { append, appendAlone, holdAudit, keyedHash, shapeOf, type AuditEntry, type AuditFact } from './records/audit';
 import { readContent, type ToolContent } from './content';
 import { codes, refusal, type Refusal } from './codes';
 import { decide, screen, type Decision, type DecisionRequest } from './decide';
@@ -376,13 +376,14 @@ async function pending(run: Run, asked: DecisionRequest, judged: Decision): Prom
 	const shown = run.redact(approvalView(asked, risk, asked.caller, hash));
 	const now = run.now();
 	return await inTransaction(database, async (query): Promise<Pending | Refused> => {
-		// The head of the audit is locked first: two equal requests at once open one.
-		const facts = factsOf(run, asked);
-		const auditId = await append(query, auditKey, { ...facts, event: 'pending', risk }, now);
+		// The audit is held first: two equal requests at once open one.
+		await holdAudit(query);
+		const facts = { ...factsOf(run, asked), task: hash };
 		const request = await openRequest(
 			query,
 			{ task: asked, taskHash: hash, risk, caller: asked.caller, shown },
 			policy,
+			auditKey,
 			now,
 		);
 		if ('code' in request) {
@@ -390,6 +391,7 @@ async function pending(run: Run, asked: DecisionRequest, judged: Decision): Prom
 			const refusedAs = await append(query, auditKey, { ...facts, event: 'refused', code }, now);
 			return { decision: 'refuse', code, reason, auditId: refusedAs };
 		}
+		const auditId = await append(query, auditKey, { ...facts, event: 'pending', risk, request: request.id }, now);
 		return {
 			decision: 'pending',
 			code: 'APPROVAL_NEEDED',

@@ -25,6 +25,7 @@ export const codes = {
 	APPROVAL_REPLAY: 'The approval was used before.',
 	APPROVAL_MISMATCH: 'The approval was given for another task.',
 	REQUEST_UNKNOWN: 'There is no such request for approval, or it was answered before.',
+	REQUEST_TAMPERED: 'The request for approval was changed in the database after it was opened, or answered twice.',
 	AUDIT: 'The call could not be recorded, so it was not made.',
 } as const;
 

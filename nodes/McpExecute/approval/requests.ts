@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { signApproval, type ApprovalKey } from './token';
-import { append, type AuditKey } from '../records/audit';
+import { append, isRowSigned, rowSignature, type AuditKey } from '../records/audit';
 import { refusal, type Refusal } from '../codes';
 import type { Policy } from '../policy';
 import { inTransaction, type Database, type Query } from '../records/store';
@@ -43,37 +43,46 @@ export type Answer =
 	| { readonly state: 'rejected'; readonly auditId: string }
 	| ({ readonly state: 'refused'; readonly auditId: string } & Refusal);
 
-/** Opens a request, or gives the one that is open for the same task and caller. At most 1,000 are open at a time. */
+/**
+ * Opens a request, or gives the one that is open for the same task and caller and still is as it was opened. At most
+ * 1,000 are open at a time.
+ */
 export async function openRequest(
 	query: Query,
 	request: NewRequest,
 	policy: Policy,
+	key: AuditKey,
 	now: number,
 ): Promise<OpenRequest | Refusal> {
 	const { task, taskHash, risk, shown } = request;
 	const caller = JSON.stringify(request.caller).replaceAll('\\u0000', '\\ufffd');
 	const at = new Date(now).toISOString();
-	const [open] = await query<Row>(
-		`SELECT id, shown, expires_at FROM mcp_approval_requests
-		WHERE task_hash = $1 AND caller = $2::jsonb AND state = 'pending' AND expires_at > $3 LIMIT 1`,
+	const alike = await query<Row>(
+		`SELECT * FROM mcp_approval_requests
+		WHERE task_hash = $1 AND caller = $2::jsonb AND state = 'pending' AND expires_at > $3 ORDER BY created_at LIMIT 10`,
 		[taskHash, caller, at],
 	);
+	const open = alike.find((row) => isRowSigned(key.requests, wordsOf(row), row.signature));
 	if (open !== undefined) return opened(open);
 	const [{ count } = { count: 0 }] = await query<{ count: number }>(
 		`SELECT count(*)::int FROM mcp_approval_requests WHERE state = 'pending' AND expires_at > $1`,
 		[at],
 	);
 	if (count >= maxOpen) return refusal('LIMIT', `${maxOpen} requests for approval are open. Answer some first.`);
-	const [row] = await query<Row>(
+	const row = {
+		...{ id: randomUUID(), task_hash: taskHash, policy_version: policy.version, server: task.server, tool: task.tool },
+		...{ risk, caller: JSON.parse(caller) as unknown, shown, expires_at: new Date(now + policy.requestLifetimeMs) },
+	};
+	await query(
 		`INSERT INTO mcp_approval_requests
-			(id, task_hash, policy_version, server, tool, risk, caller, shown, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id, shown, expires_at`,
+			(id, task_hash, policy_version, server, tool, risk, caller, shown, created_at, expires_at, signature)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		[
-			...[randomUUID(), taskHash, policy.version, task.server, task.tool, risk, caller, shown, at],
-			new Date(now + policy.requestLifetimeMs).toISOString(),
+			...[row.id, taskHash, policy.version, task.server, task.tool, risk, caller, shown, at],
+			...[row.expires_at.toISOString(), rowSignature(key.requests, wordsOf(row))],
 		],
 	);
-	return opened(row!);
+	return opened(row);
 }
 
 /**
@@ -93,8 +102,11 @@ export async function answerRequest(
 		const [row] = uuid.test(id)
 			? await query<Row>('SELECT * FROM mcp_approval_requests WHERE id = $1 FOR UPDATE', [id])
 			: [];
-		const facts = { call: id, server: row?.server ?? '', tool: row?.tool ?? '', approver };
-		const fault = answerFault(row, approver, policy, now);
+		const facts = {
+			...{ call: row?.id ?? id, server: row?.server ?? '', tool: row?.tool ?? '', approver },
+			...(row && { request: row.id, task: row.task_hash }),
+		};
+		const fault = answerFault(row, approver, policy, now) ?? (await tamperingOf(row, query, auditKey));
 		if (row === undefined || fault !== null) {
 			const { code, reason } = fault ?? refusal('REQUEST_UNKNOWN');
 			const auditId = await append(query, auditKey, { ...facts, event: 'refused', code, answer }, now);
@@ -135,8 +147,13 @@ interface Row {
 	readonly server: string;
 	readonly tool: string;
 	readonly risk: string;
+	readonly caller: unknown;
 	readonly state: string;
+	readonly signature: string;
 }
+
+/** What a row says from its opening on, as it is signed. */
+type Words = Omit<Row, 'state' | 'signature'>;
 
 const maxOpen = 1000;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -149,6 +166,25 @@ function answerFault(row: Row | undefined, approver: string, policy: Policy, now
 	return null;
 }
 
-function opened({ id, shown, expires_at }: Row): OpenRequest {
+/**
+ * Whoever can write to the database can change a row, or set one back that was answered; nobody is to approve what he was
+ * not shown.
+ */
+async function tamperingOf(row: Row | undefined, query: Query, key: AuditKey): Promise<Refusal | null> {
+	if (row === undefined) return null;
+	if (!isRowSigned(key.requests, wordsOf(row), row.signature)) return refusal('REQUEST_TAMPERED');
+	const answers = await query(
+		`SELECT 1 FROM mcp_audit WHERE record ->> 'call' = $1 AND record ->> 'event' IN ('approved', 'rejected') LIMIT 1`,
+		[row.id],
+	);
+	return answers.length === 0 ? null : refusal('REQUEST_TAMPERED');
+}
+
+function wordsOf({ id, task_hash, policy_version, server, tool, risk, caller, shown, expires_at }: Words): object {
+	const expiresAt = expires_at.toISOString();
+	return { id, task_hash, policy_version, server, tool, risk, caller, shown, expiresAt };
+}
+
+function opened({ id, shown, expires_at }: Words): OpenRequest {
 	return { id, shown, expiresAt: expires_at.toISOString() };
 }

@@ -28,6 +28,9 @@ export interface AuditKey {
 	readonly chain: Uint8Array;
 	readonly head: Uint8Array;
 	readonly values: Uint8Array;
+	/** For the rows of other tables that a decision stands on. */
+	readonly requests: Uint8Array;
+	readonly pins: Uint8Array;
 }
 
 /** What `verifyAudit` found. */
@@ -46,7 +49,15 @@ export interface AuditReport {
 export function auditKey(secret: Uint8Array): AuditKey {
 	const derived = (use: string) =>
 		new Uint8Array(hkdfSync('sha256', secret, '', `n8n-nodes-aurastack/audit/${use}`, 32));
-	return { chain: derived('chain'), head: derived('head'), values: derived('values') };
+	return {
+		...{ chain: derived('chain'), head: derived('head'), values: derived('values') },
+		...{ requests: derived('requests'), pins: derived('pins') },
+	};
+}
+
+/** Makes others wait with their records until the caller's transaction has ended. */
+export async function holdAudit(query: Query): Promise<void> {
+	await query('SELECT 1 FROM mcp_audit_head FOR UPDATE');
 }
 
 /**
@@ -123,6 +134,16 @@ export function keyedHash(key: AuditKey, value: unknown): string {
 	return `hmac-sha256:${createHmac('sha256', key.values).update(canonical(value)).digest('hex')}`;
 }
 
+/** A signature of a row, under the key of its table. Throws on what has no canonical form. */
+export function rowSignature(key: Uint8Array, row: object): string {
+	return createHmac('sha256', key).update(canonical(row)).digest('hex');
+}
+
+/** Whether a row carries the signature of what it says. */
+export function isRowSigned(key: Uint8Array, row: object, signature: string): boolean {
+	return isSame(rowSignature(key, row), signature);
+}
+
 /** The shape of a value without its content: names, types and lengths. */
 export function shapeOf(value: unknown, depth = 0): AuditFact {
 	if (typeof value === 'string') return `text(${value.length})`;
@@ -171,6 +192,7 @@ class Chain {
 	private readonly faults: Array<{ seq: number; fault: string }> = [];
 	private readonly begun = new Set<string>();
 	private readonly approvals = new Set<unknown>();
+	private readonly answered = new Set<string>();
 
 	constructor(private readonly key: AuditKey) {}
 
@@ -192,6 +214,10 @@ class Chain {
 			if (record.approval !== undefined) this.approvals.add(record.approval);
 		}
 		if (record.event === 'outcome') this.begun.delete(call);
+		if (record.event === 'approved' || record.event === 'rejected') {
+			if (this.answered.has(call)) this.fault(seq, 'answers a request a second time');
+			this.answered.add(call);
+		}
 	}
 
 	report(head: Head | undefined, anchor: Anchor | null): AuditReport {
@@ -253,8 +279,12 @@ function headSignature(key: AuditKey, seq: number, hash: string): string {
 /** The empty head has nothing to sign. */
 function isSigned({ seq, hash, signature }: Head, key: AuditKey): boolean {
 	if (seq === '0') return hash === '' && signature === '';
-	const [ours, theirs] = [headSignature(key, Number(seq), hash), signature].map((text) => Buffer.from(text));
-	return ours!.length === theirs!.length && timingSafeEqual(ours!, theirs!);
+	return isSame(headSignature(key, Number(seq), hash), signature);
+}
+
+function isSame(our: string, their: string): boolean {
+	const [ours, theirs] = [Buffer.from(our), Buffer.from(their)];
+	return ours.length === theirs.length && timingSafeEqual(ours, theirs);
 }
 
 /** PostgreSQL's JSON cannot hold a NUL, nor a person see one. */

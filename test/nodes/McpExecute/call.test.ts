@@ -276,6 +276,42 @@ describe('answering a request', () => {
 		}
 	});
 
+	test('a request that was changed in the database is not approved, and that is on record', async () => {
+		const sql = (text: string) => gate.database.query(text);
+		for (const change of [
+			`task_hash = 'sha256:${'0'.repeat(64)}'`,
+			"shown = 'harmless'",
+			"risk = 'write', tool = 'x'",
+			"caller = '{}'",
+			"expires_at = now() + interval '9 days'",
+			"signature = ''",
+		]) {
+			const id = await open(move);
+			await sql(`UPDATE mcp_approval_requests SET ${change} WHERE id = '${id}'`);
+			expect(await answer(id, 'approve', 'bob')).toMatchObject({ state: 'refused', code: 'REQUEST_TAMPERED' });
+			expect((await gate.audit()).at(-1)).toMatchObject({ event: 'refused', code: 'REQUEST_TAMPERED', call: id });
+			// Nor is it shown to anybody who asks for the same once more.
+			expect(await open(move)).not.toBe(id);
+			await sql('DELETE FROM mcp_approval_requests');
+		}
+	});
+
+	test('a request that was answered stays so, whatever its row says', async () => {
+		const id = await open();
+		await answer(id, 'reject', 'ann');
+		await gate.database.query("UPDATE mcp_approval_requests SET state = 'pending'");
+		expect(await answer(id, 'approve', 'bob')).toMatchObject({ state: 'refused', code: 'REQUEST_TAMPERED' });
+		expect(await answer(id.toUpperCase(), 'approve', 'bob')).toMatchObject({ code: 'REQUEST_TAMPERED' });
+	});
+
+	test('the audit names the request and the task of every answer', async () => {
+		const id = await open();
+		await answer(id, 'approve', 'bob');
+		const [pending, approved] = await gate.audit();
+		expect(pending).toMatchObject({ event: 'pending', request: id, task: expect.stringMatching(/^sha256:/) });
+		expect(approved).toMatchObject({ event: 'approved', request: id, task: pending!.task });
+	});
+
 	test('without the private key nothing is approved, and the request stays open', async () => {
 		const id = await open();
 		const verifier = gate.with({
