@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { constants, type BigIntStats } from 'node:fs';
-import { link, lstat, mkdir, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 
 import { LocalAiError } from '../../shared/errors';
@@ -170,6 +170,7 @@ async function mustBeUnchanged({ from, file, stats, names }: Move, path: string)
 }
 
 async function copyInto({ file, stats, from, folder, signal }: Move, sha256: string): Promise<string> {
+	await clearLeftCopies(folder);
 	const path = join(folder, `.${randomUUID()}.part`);
 	const copy = await open(path, 'wx', Number(stats.mode) & 0o777);
 	try {
@@ -187,6 +188,20 @@ async function copyInto({ file, stats, from, folder, signal }: Move, sha256: str
 		throw error;
 	} finally {
 		await copy.close();
+	}
+}
+
+const copyName = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/;
+const leftAfterMs = 3_600_000;
+
+/** What an archiver that was killed has left: a copy that nobody has written to for an hour, its source still there. */
+async function clearLeftCopies(folder: string) {
+	for (const name of await readdir(folder)) {
+		if (!copyName.test(name)) continue;
+		const path = join(folder, name);
+		const left = await lstat(path).catch(ignore('ENOENT'));
+		// The modification time is set to that of the source; this one no program can set back.
+		if (left?.isFile() && Date.now() - left.ctimeMs > leftAfterMs) await unlink(path).catch(ignore('ENOENT'));
 	}
 }
 

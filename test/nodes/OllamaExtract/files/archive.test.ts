@@ -269,6 +269,25 @@ describe.each([
 		},
 	);
 
+	test('copies that a killed archiver left an hour ago are cleared, and nothing else', async () => {
+		mkdirSync(folder);
+		const copy = '.0b6b7d4e-6b0c-4f0e-9d51-0d5f3a1c2e77.part';
+		const others = ['.part', `x${copy}`, '.not-an-id.part', 'loading.part'];
+		for (const name of [copy, ...others]) writeFileSync(join(folder, name), 'half');
+		mkdirSync(join(folder, copy.replace('0b', '0c')));
+
+		await archiveFile({ from: drop('a.pdf', 'one'), folder }, undefined, linkOnlyCopies());
+		expect(readdirSync(folder)).toContain(copy);
+
+		jest.useFakeTimers({ now: Date.now() + 3_700_000, doNotFake: ['nextTick', 'setImmediate', 'setTimeout'] });
+		try {
+			await archiveFile({ from: drop('b.pdf', 'two'), folder }, undefined, linkOnlyCopies());
+		} finally {
+			jest.useRealTimers();
+		}
+		expect(readdirSync(folder).sort()).toEqual([...others, copy.replace('0b', '0c'), 'a.pdf', 'b.pdf'].sort());
+	});
+
 	test('a crash before the source is removed is finished by a repeat', async () => {
 		const from = drop('a.pdf', 'one');
 		const killed: Names = {
