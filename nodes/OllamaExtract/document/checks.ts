@@ -2,7 +2,7 @@ import Big from 'big.js';
 import type { Found } from '../page/found';
 import type { PageReading } from '../page/page';
 import type { Check, CommercialDocument, DocumentLine, HeaderPath } from '../result';
-import type { LineFigures } from '../page/table';
+import type { LineFigures } from '../page/tableLine';
 import { valueAt } from './leaf';
 
 /** What a check needs beside the data: figures that the two built-in schemas do not hold. Decimal strings, signed. */

@@ -2,7 +2,7 @@ import Big from 'big.js';
 import { foundCell, foundIn, numbersIn, partOf, type Conventions, type Found } from './found';
 import { folded, labelAt } from './labels';
 import type { Cell, Row } from '../rows/layout';
-import { isOptional, type TableLine } from './table';
+import { isOptional, type TableLine } from './tableLine';
 
 /**
  * Reads lines that no table head announces, as craftsmen print them: a text and, at the right, an amount, or a

@@ -111,6 +111,11 @@ export function linesOf(cell: Cell): Cell[] {
 	return starts.flatMap((start, index) => partOf(cell, start, starts[index + 1] ?? cell.text.length) ?? []);
 }
 
+/** True where two cells stand in part above each other. */
+export function overlaps(a: Cell, b: Cell): boolean {
+	return a.left < b.right && b.left < a.right;
+}
+
 /** Two cells as one that reads on from the first to the second, a blank between them. */
 export function joinedCells(a: Cell, b: Cell): Cell {
 	const shift = a.text.length + 1;

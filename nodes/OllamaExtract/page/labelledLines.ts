@@ -2,7 +2,7 @@ import { foundIn, numbersIn, type Conventions, type Found } from './found';
 import { columnOf } from './labels';
 import type { Cell, Row } from '../rows/layout';
 import type { DocumentLine } from '../result';
-import { isOptional, type TableLine } from './table';
+import { isOptional, type TableLine } from './tableLine';
 
 /**
  * Reads lines that are printed as a form: `Désignation : Tonte`, `Quantité : 2`, one under the other. A line begins with

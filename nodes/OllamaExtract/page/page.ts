@@ -18,7 +18,8 @@ import type { Cell, Row } from '../rows/layout';
 import { datesIn, readCurrency, readDate, type DateOrder } from './numbers';
 import { isFrenchCompanyNumber, isFrenchVatNumber, readParties } from './parties';
 import type { DocumentLine, HeaderPath } from '../result';
-import { adjustmentOf, readTables, type Adjustment, type LineFigures, type TableLine } from './table';
+import { adjustmentOf, readTables, type Adjustment } from './table';
+import type { LineFigures, TableLine } from './tableLine';
 import { readTotals, type Totals } from './totals';
 import type { Loose } from './wrapped';
 
