@@ -64,8 +64,8 @@ export async function extract(
 	signal?: AbortSignal,
 ): Promise<ExtractResult<CommercialDocument>>;
 export async function extract(source: Source, options: ExtractOptions, signal?: AbortSignal): Promise<ExtractResult>;
-export async function extract(from: Source, wanted: ExtractOptions, signal?: AbortSignal): Promise<ExtractResult> {
-	const { source, options } = parseCall(from, wanted);
+export async function extract(from: Source, wanted: ExtractOptions, stop?: AbortSignal): Promise<ExtractResult> {
+	const { source, options, signal } = parseCall(from, wanted, stop);
 	if (signal?.aborted) throw cancelled();
 	const { schema } = options;
 	const meter = new Meter();
@@ -107,7 +107,7 @@ async function extractCommercial(
 	let page: PageReading | null = null;
 
 	if (opened.kind === 'image') {
-		if (options.engine === 'without-model') throw needsModel('An image');
+		if (options.engine === 'without-model') throw needsModel('An image', options);
 		await fillFromImage(run, opened.bytes);
 	} else {
 		const eInvoice = opened.kind === 'pdf' ? eInvoiceOf(opened, options, document.warnings) : null;

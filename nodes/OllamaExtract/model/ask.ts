@@ -1,8 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { z } from 'zod';
 import { LocalAiError } from '../../shared/errors';
 import { excerpt } from '../../shared/http';
 import { estimateTokens } from '../../shared/tokens';
 import { parseReply } from '../../shared/reply';
+import { calledWrongly } from '../options';
 import { correction, messagesFor } from './prompt';
 import type { Chat, ChatMessage, ExtractOptions, ExtractResult, Reason } from '../result';
 import type { Question } from './schema';
@@ -11,6 +13,8 @@ import type { Question } from './schema';
 export interface Model {
 	readonly chat: Chat;
 	readonly name: string;
+	/** What messages call it: a program that brings its own chat need not know of any name. */
+	readonly called: string;
 	readonly numCtx: number;
 	readonly maxReplyTokens: number;
 	/** Calls for one question about one piece, corrections included. */
@@ -24,10 +28,12 @@ const defaultVisionModel = 'qwen2.5vl:3b';
 /** The model of these options that reads a kind of source, with its defaults; without a chat a `configuration` error. */
 export function modelOf(options: ExtractOptions, kind: 'text' | 'image'): Model {
 	const { chat, model, visionModel, numCtx, maxReplyTokens, maxCalls } = options;
-	if (chat === undefined) throw needsModel(kind === 'image' ? 'An image' : 'This engine');
+	if (chat === undefined) throw needsModel(kind === 'image' ? 'An image' : 'This engine', options);
+	const named = kind === 'image' ? visionModel : model;
 	return {
 		chat,
-		name: kind === 'image' ? (visionModel ?? defaultVisionModel) : (model ?? defaultModel),
+		name: named ?? (kind === 'image' ? defaultVisionModel : defaultModel),
+		called: named ?? 'The model',
 		numCtx: numCtx ?? 8192,
 		maxReplyTokens: maxReplyTokens ?? 2048,
 		maxCalls: maxCalls ?? 3,
@@ -71,7 +77,8 @@ export function roomFor(question: Question<unknown>, { numCtx, maxReplyTokens }:
 
 /**
  * Asks until the answer passes the question's own check; each complaint is fed back. Rejects with `bad-reply` once
- * `maxCalls` is spent, and with whatever the chat rejects with.
+ * `maxCalls` is spent, with `invalid-input` when the chat is none, and with what the chat rejects with: its LocalAiError,
+ * or a `tool-failed` with the cause.
  */
 export async function ask<Answer>(
 	question: Question<Answer>,
@@ -85,17 +92,15 @@ export async function ask<Answer>(
 	for (let call = 1; call <= model.maxCalls; call++) {
 		meter.model = model.name;
 		meter.calls++;
-		const reply = await abortable(
-			model.chat(
-				{
-					model: model.name,
-					messages: current,
-					schema: question.jsonSchema,
-					numCtx: model.numCtx,
-					maxReplyTokens: model.maxReplyTokens,
-				},
-				signal,
-			),
+		const reply = await replyOf(
+			model.chat,
+			{
+				model: model.name,
+				messages: current,
+				schema: question.jsonSchema,
+				numCtx: model.numCtx,
+				maxReplyTokens: model.maxReplyTokens,
+			},
 			signal,
 		);
 		meter.add(reply);
@@ -115,12 +120,43 @@ export async function ask<Answer>(
 	}
 	throw new LocalAiError(
 		'bad-reply',
-		`${model.name} gave no usable answer in ${model.maxCalls} tries: ${excerpt(complaint)}`,
+		`${model.called} gave no usable answer in ${model.maxCalls} tries: ${excerpt(complaint)}`,
 		{
 			hint: 'Try a larger model, or raise the longest reply if answers are cut off.',
 		},
 	);
 }
+
+type Reply = Awaited<ReturnType<Chat>>;
+
+/** One call of a chat that may be anybody's. */
+async function replyOf(chat: Chat, request: Parameters<Chat>[0], signal: AbortSignal | undefined): Promise<Reply> {
+	let reply: unknown;
+	try {
+		reply = await abortable(
+			Promise.resolve().then(() => chat(request, signal)),
+			signal,
+		);
+	} catch (error) {
+		if (error instanceof LocalAiError) throw error;
+		if (signal?.aborted) throw cancelled();
+		throw new LocalAiError('tool-failed', 'The function "chat" of this call failed', {
+			hint: 'Its own error is the cause of this one; see there.',
+			cause: error,
+		});
+	}
+	const parsed = replies.safeParse(reply);
+	if (parsed.success) return parsed.data;
+	throw calledWrongly(
+		parsed.error.issues.map(({ path, message }) => `${['options.chat() gave', ...path].join(' ')}: ${message}`),
+	);
+}
+
+const count = z.number().nonnegative();
+const replies = z.object(
+	{ text: z.string(), promptTokens: count, replyTokens: count, durationMs: count },
+	{ error: 'expected { text, promptTokens, replyTokens, durationMs }' },
+) satisfies z.ZodType<Reply>;
 
 /**
  * In Automatic a model that fails, or has no room for the document, is a reason for review, and what the other engines
@@ -138,6 +174,7 @@ export async function orReason<Answer>(
 			engine === 'model-only' ||
 			!(error instanceof LocalAiError) ||
 			error.code === 'cancelled' ||
+			error.reason === 'called-wrongly' ||
 			error.code === 'defect'
 		)
 			throw error;
@@ -149,10 +186,13 @@ export async function orReason<Answer>(
 	}
 }
 
-/** The error for something that only a model can read, where there is none. */
-export function needsModel(what: string): LocalAiError {
+/** The error for something that only a model can read, where there is none or the engine does without it. */
+export function needsModel(what: string, { chat }: ExtractOptions): LocalAiError {
 	return new LocalAiError('configuration', `${what} can only be read with a model`, {
-		hint: 'Choose an Ollama credential and the engine Automatic or Model Only.',
+		hint:
+			chat === undefined
+				? 'Choose an Ollama credential (in a program: give a chat) and the engine Automatic or Model Only.'
+				: 'Choose the engine Automatic or Model Only.',
 	});
 }
 
