@@ -146,7 +146,7 @@ function taxColumns(cells: readonly Cell[]): HeadColumn[] {
 	return known;
 }
 
-/** Decides what a column headed only `Prix`, `Price` or `Montant` from its neighbours. */
+/** Decides what a column headed only `Prix`, `Price` or `Montant` holds, from its neighbours. */
 function settled(columns: readonly HeadColumn[]): HeadColumn[] {
 	const description = columns.findIndex(({ column }) => column === 'description');
 	let result = columns.map((column, index) =>
