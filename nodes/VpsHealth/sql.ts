@@ -75,14 +75,18 @@ function entry(text: string): { schema: string; name: string } {
 }
 
 /**
- * Tables of n8n 2.41 that hold secrets or what people wrote, and names that speak of such; n8n may set a prefix before
+ * Tables of n8n 2.41 and of MCP Execute that hold secrets or what people wrote, and names that speak of such; n8n may set a prefix before
  * its own. https://github.com/n8n-io/n8n/tree/n8n%402.41.1/packages/%40n8n/db/src/entities
  */
 const holdsSecrets = new RegExp(
 	[
 		'credential|secret|passw|token|api_?key|oauth|private_?key|deployment_key|mfa|session|identit',
 		'(^|_)(users?|settings|variables|auth_.*|.*_auth|keys?|execution_data|binary_data|event_destinations)$',
-		'(^|_)(execution_metadata|chat_hub_.*|agents?_.*|agents|instance_ai_.*|git_connection|mcp_registry_server)$',
+		'(^|_)(execution_metadata|execution_annotations?|chat_hub_.*|agents?_.*|agents|instance_ai_.*|git_connection)$',
+		// Parameters of nodes, rows of data tables, what came in, and what an MCP tool is asked with.
+		'(^|_)(workflow_(?!statistics$).*|ai_builder_.*|ai_preference|data_table.*|processed_data|webhook_entity)$',
+		'(^|_)(poller_state|scheduled_(job|task)|activity_event|test_(run|case_execution)|evaluation_.*|promotion_.*)$',
+		'(^|_)mcp_',
 	].join('|'),
 	'i',
 );

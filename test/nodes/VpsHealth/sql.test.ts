@@ -132,14 +132,16 @@ describe('tables', () => {
 		...['credentials_entity', 'public.credentials_entity', 'n8n_credentials_entity', '"user"', 'n8n_user', 'users'],
 		...['settings', 'user_api_keys', 'auth_identity', 'oauth_access_tokens', 'variables', 'execution_data'],
 		...['deployment_key', 'secrets_provider_connection', 'invalid_auth_token', 'shared_credentials', 'binary_data'],
-		...['chat_hub_messages', 'agents_messages', 'git_connection'],
+		...['chat_hub_messages', 'agents_messages', 'git_connection', 'mcp_approval_requests', 'mcp_tool_pins', 'mcp_audit'],
+		...['data_table', 'data_table_user_x1Y2', 'workflow_entity', 'workflow_history', 'n8n_workflow_history'],
+		...['workflow_published_version', 'processed_data', 'webhook_entity', 'execution_annotations', 'poller_state'],
 	])('%s can hold secrets: only by name', async (table) => {
 		await expect(parseRead(`select * from ${table}`, [])).rejects.toMatchObject(refused);
 		const name = table.replaceAll('"', '');
 		await expect(parseRead(`select * from ${table}`, [name])).resolves.toBeDefined();
 	});
 
-	test.each(['execution_entity', 'workflow_entity', 'workflow_statistics', 'devis', 'devis_items', 'insights_raw'])(
+	test.each(['execution_entity', 'workflow_statistics', 'devis', 'devis_items', 'insights_raw', 'health_messages'])(
 		'%s may be read without being named',
 		async (table) => {
 			await expect(parseRead(`select * from ${table}`, [])).resolves.toBeDefined();
