@@ -13,7 +13,7 @@ import {
 } from './found';
 import { sitesIn, slicesAfter, type Site } from './labelled';
 import { readLabelledLines } from './labelledLines';
-import { isBareLabel, isDocumentTitle, kindOfTitle, labelAt, type Label } from './labels';
+import { folded, isBareLabel, isDocumentTitle, kindOfTitle, labelAt, type Label } from './labels';
 import type { Cell, Row } from '../rows/layout';
 import { datesIn, readCurrency, readDate, type DateOrder } from './numbers';
 import { isFrenchCompanyNumber, isFrenchVatNumber, readParties } from './parties';
@@ -145,10 +145,12 @@ function numberAndDate(
 	const dated = sites.filter(({ label, cell }) => label === 'date' && !/accord|signature/i.test(cell.text));
 	const named = dated.filter(({ cell, start, end }) => !/^(?:date|datum|le)\W*$/i.test(cell.text.slice(start, end)));
 	const read = (site: Site) => dateAfter(rows, site, conventions);
+	const isOfPrint = ({ cell, start, end }: Site) =>
+		/^(?:date (?:de |d')?(?:l')?)?(?:edition|edite|impression|imprime)/.test(folded(cell.text.slice(start, end)));
 	const date =
-		firstOf(named, ['date'], read) ??
-		firstOf(dated, ['date'], read) ??
+		firstOf(titled === undefined ? named : named.filter((site) => !isOfPrint(site)), ['date'], read) ??
 		titled ??
+		firstOf(dated, ['date'], read) ??
 		datePlaced(rows, head, conventions) ??
 		onlyDate(head, conventions);
 	const validUntil = firstOf(sites, ['valid-until'], read) ?? untilInText(rows, kind, conventions);

@@ -139,6 +139,12 @@ describe('the number of the document', () => {
 });
 
 describe('dates of the document', () => {
+	test('the date in the title comes before the one of a print and a bare one', () => {
+		expect(found('Édité le 06/05/2026\nDevis n° 900 du 04/05/2026', 'date')).toBe('2026-05-04');
+		expect(found('Date : 06/05/2026\nDevis n° 900 du 04/05/2026', 'date')).toBe('2026-05-04');
+		expect(found('Édité le 06/05/2026\nDevis n° 900', 'date')).toBe('2026-05-06');
+	});
+
 	test('the date is the issuer’s, not the one of the signature, the delivery or the work', () => {
 		const text =
 			'Devis n° 7\nDate de livraison : 01/12/2026\nLyon, le 22 novembre 2026\nBon pour accord\nFait à Lyon, le 30/11/2026';
