@@ -180,15 +180,37 @@ function firstName(rows: readonly Row[], zones: readonly Zone[]): Found | undefi
 		const named = cells.find((cell) => cell !== site.cell && labelAt(cell.text)?.label === 'name');
 		if (named !== undefined) return behindLabel(rows, named);
 		const inline = nameBefore(site.cell.text.slice(site.end, site.until));
-		if (inline !== '') {
+		if (inline !== '' && !isAccount(inline)) {
 			if (!isName(inline)) continue;
 			const start = site.cell.text.indexOf(inline, site.end);
-			return foundIn(site.cell, start, start + inline.length, inline);
+			const whole = start + inline.length === site.cell.text.trimEnd().length;
+			const next = cells[cells.indexOf(site.cell) + 1];
+			const own = foundIn(site.cell, start, start + inline.length, inline);
+			return whole && next !== undefined ? readOn(own, next) : own;
 		}
 		const line = cells.find((cell) => cell !== site.cell && isName(cell.text));
-		if (line !== undefined) return nameIn(line);
+		const next = line === undefined ? undefined : cells[cells.indexOf(line) + 1];
+		if (line !== undefined) return next === undefined ? nameIn(line) : readOn(nameIn(line), next);
 	}
 	return undefined;
+}
+
+/** A customer's code of the books, `411VIDAL` or `CL00412`: one word with digits and no name. */
+function isAccount(text: string): boolean {
+	return /^(?=\S*\d{2})[\p{Lu}\d][\p{Lu}\d/_.-]*$/u.test(text);
+}
+
+/** A name that ends in the middle of a phrase with the line below, where it goes on: `Société d'exploitation des`. */
+function readOn(name: Found, next: Cell): Found {
+	const open = /(?:[\s'’](?:de|des|du|d|la|le|les|l|et|en|pour|of|and|the|für|und|der)['’]?|&|-)$/iu.test(name.value);
+	if (!open || !isName(next.text)) return name;
+	const more = nameIn(next);
+	const quote = `${name.place.quote} ${more.place.quote}`;
+	const value = `${name.value} ${more.value}`;
+	if (!('box' in name.place) || !('box' in more.place)) return { value, place: { ...name.place, quote } };
+	const [a, b] = [name.place.box, more.place.box];
+	const box = [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])] as const;
+	return { value, place: { ...name.place, box, quote } };
 }
 
 /** The name that a text begins with, without the address, e-mail or number behind it. */
@@ -329,9 +351,18 @@ function blockName(rows: readonly Row[], block: Block): Found | undefined {
 		({ text }) => letters(text).length >= 4 && texts.some((other) => other.includes(letters(text))),
 	);
 	const company = names.filter(({ text }) => legalForm.test(text));
-	const [name] = [...(company.length === 1 ? company : []), ...(repeated.length === 1 ? repeated : []), ...names];
+	const held = names.filter(({ text }) => !office.test(folded(text)));
+	const [name] = [
+		...(company.length === 1 ? company : []),
+		...(repeated.length === 1 ? repeated : []),
+		...held,
+		...names,
+	];
 	return name === undefined ? undefined : nameIn(name);
 }
+
+/** `Monsieur le Maire`, `Madame la Directrice`: whom a letter goes to in the house that the next line names. */
+const office = /^(?:monsieur|madame|m\.|mme) (?:le |la |l')/;
 
 /** True for the name of a town that an address on the page gives with its postcode. */
 function isTown(text: string, rows: readonly Row[]): boolean {
@@ -352,6 +383,10 @@ function addresseeIn(head: readonly Row[], taken: ReadonlySet<Cell>): Block | un
 	const found = head.slice(1).flatMap((row) =>
 		row.cells.flatMap((cell): Block[] => {
 			if (taken.has(cell) || !civility.test(folded(cell.text)) || !isName(cell.text)) return [];
+			// Below the page's first name it is a contact of that party, whichever of the two that is.
+			const isOwner = (one: Cell) => isName(one.text) && isBelow(one, cell);
+			if (row === head[1] && row.top - head[0]!.bottom < row.bottom - row.top && head[0]!.cells.some(isOwner))
+				return [];
 			const block = [cell];
 			let bottom = row.bottom;
 			for (const next of head.slice(head.indexOf(row) + 1)) {
@@ -398,7 +433,15 @@ function mailName(rows: readonly Row[], head: readonly Row[], taken: ReadonlySet
 	const spelt = parts.filter((part) => part.length >= 5 && !mailHosts.test(part));
 	const top = head.flatMap(({ cells }) => cells).filter(({ text }) => !isDocumentTitle(text))[0];
 	if (top === undefined || taken.has(top) || !isName(top.text) || civility.test(folded(top.text))) return undefined;
-	return spelt.some((part) => letters(top.text).includes(part)) ? nameIn(top) : undefined;
+	const owners = new Set(
+		head.flatMap(({ cells }) =>
+			cells
+				.filter(({ text }) => isName(text))
+				.flatMap(({ text }) => spelt.filter((part) => letters(text).includes(part))),
+		),
+	);
+	// Two parties with an e-mail of their own each: the e-mail tells nothing.
+	return owners.size === 1 && spelt.some((part) => letters(top.text).includes(part)) ? nameIn(top) : undefined;
 }
 
 const legalForm =

@@ -37,6 +37,36 @@ test('a name is no address, sentence, contact or document', () => {
 	expect(partiesOf('Client :\nMme Hélène Dubois')['buyer.name']).toBe('Mme Hélène Dubois');
 });
 
+test('the account of a client is not the name, which stands below it', () => {
+	expect(partiesOf('Client : 411VIDAL\nMme Inès Vidal\n12 rue du Lac\n15000 Aurillac')['buyer.name']).toBe(
+		'Mme Inès Vidal',
+	);
+	expect(partiesOf('Client : 411VIDAL\n12 rue du Lac\n15000 Aurillac')['buyer.name']).toBeUndefined();
+});
+
+test('a name goes on below where its first line ends within a phrase', () => {
+	const address = '15110 Chaudes-Aigues';
+	for (const head of ['Client : ', 'Client :\n']) {
+		const text = `${head}SOCIÉTÉ D'EXPLOITATION DES\nTHERMES DE CHAUDES-AIGUES\n${address}`;
+		expect(partiesOf(text)['buyer.name']).toBe("SOCIÉTÉ D'EXPLOITATION DES THERMES DE CHAUDES-AIGUES");
+		expect(partiesOf(`${head}Hôtel du Parc\nRésidence Haute\n${address}`)['buyer.name']).toBe('Hôtel du Parc');
+		expect(partiesOf(`${head}Les Amis de\n12 rue du Lac\n${address}`)['buyer.name']).toBe('Les Amis de');
+	}
+});
+
+test('a contact below the page’s first name is not the buyer, nor is that name the seller by its e-mail alone', () => {
+	const client = 'COMITÉ AIRTEC\nMme Lucie Page\nl.page@airtec.example\n18000 Bourges';
+	const parties = partiesOf(`${client}\n\n\nDomaine Vacheron\nvente@vacheron.example`);
+	expect(parties['buyer.name']).toBeUndefined();
+	expect(parties['seller.name']).toBeUndefined();
+});
+
+test('an office is not the buyer where its house stands below it', () => {
+	const seller = 'Dumas SARL\n15000 Aurillac\nSIRET : 443 061 841 00047\n\n\n\n';
+	expect(partiesOf(`${seller}Monsieur le Maire\nMairie de Murat\n15300 Murat`)['buyer.name']).toBe('Mairie de Murat');
+	expect(partiesOf(`${seller}Monsieur le Maire\n15300 Murat`)['buyer.name']).toBe('Monsieur le Maire');
+});
+
 test('two parties without any sign of who is who are nobody', () => {
 	const text = 'Karl Huber          Otto Maier\nRingweg 8           Hauptstr. 5\n86150 Augsburg      80331 München';
 	expect(partiesOf(text, 'de')).toEqual({});
