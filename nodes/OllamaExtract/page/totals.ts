@@ -237,7 +237,8 @@ function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 	const next = site.row.cells.findIndex(({ text }, index) => index > site.cellIndex && labelAt(text) !== null);
 	const beside = site.row.cells.slice(site.cellIndex + 1, next === -1 ? undefined : next);
 	if (isSentence(site) || amountsIn(beside, conventions).length > 1) return undefined;
-	for (const { cell, start, text } of slicesAfter(rows, site)) {
+	for (const { cell, start, text: whole } of slicesAfter(rows, site)) {
+		const text = whole.replace(taxAside, '');
 		const numbers = numbersIn(text, conventions.decimalMark).filter(
 			({ percent, could }) => !percent && could.length === 1,
 		);
@@ -251,6 +252,9 @@ function amountAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 	}
 	return undefined;
 }
+
+/** What an amount says behind it of the tax: `380,00 € (TVA 10 % en sus)`. */
+const taxAside = /\s*\((?:\+ ?)?(?:T\.?V\.?A|MwSt|USt|VAT)(?!\p{L})[^()]*\)\s*$/iu;
 
 /** What a total says behind its name of what it holds: `Total HT hors options`. */
 const leavesOut = /^ ?(?:hors|sans|apres|avec|y compris|ohne|without|excluding) /;

@@ -17,6 +17,10 @@ test('net, tax and gross by their labels, in one cell too', () => {
 	expect(valuesOf('Nettobetrag   100,00\nzzgl. 20% MwSt.   20,00\nRechnungsbetrag   120,00')).toEqual(expected);
 });
 
+test('a net beside which the tax to come is said', () => {
+	expect(valuesOf('Total HT : 380,00 € (TVA 10 % en sus)')).toEqual({ net: '380.00' });
+});
+
 test('taxes by rate, with what they are taken from', () => {
 	const { taxes } = totalsOf(
 		'Total HT   3 018,00 €\nTVA 10 % sur 1 638,00 €   163,80 €\nTVA 5,5 % sur 1 380,00 €   75,90 €\nTotal TTC   3 257,70 €',
