@@ -342,7 +342,7 @@ const patterns = sources.map(([label, source]) => {
 const columns: ReadonlyArray<readonly [Column, RegExp, RegExp?]> = [
 	['charge', /\b(eco-? ?(part(icipation)?|contrib(ution)?|taxe)|deee|d3e)\b/],
 	['per', /^(par|pour|per|pro|je|preiseinheit|unite de prix)$/],
-	['discount', /\b(remises?|rem|rabatt|nachlass|disc|discount|allowances?|zu-? ?\/? ?abschlag)\b/],
+	['discount', /\b(remises?|rem|reduc(?:tions?)?|rabatt|nachlass|disc|discount|allowances?|zu-? ?\/? ?abschlag)\b/],
 	[
 		'vatAmount',
 		/(montant|betrag|amount|total|mt|dont) ?(de |de la )?(tva|t\.v\.a|ust|vat|tax|steuer)|(ust|steuer|mwst|vat|tax)[.-]* ?-?(betrag|amount)|steuerbetrag/,

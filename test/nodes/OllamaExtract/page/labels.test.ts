@@ -58,6 +58,7 @@ test.each([
 	['% TVA', 'vatRate'],
 	['Montant TVA', 'vatAmount'],
 	['Rem. %', 'discount'],
+	['Réduc.', 'discount'],
 	['Text', 'description'],
 	['Pos.', 'position'],
 	['Farbe', null],
