@@ -133,7 +133,7 @@ describe('tables', () => {
 		...['settings', 'user_api_keys', 'auth_identity', 'oauth_access_tokens', 'variables', 'execution_data'],
 		...['deployment_key', 'secrets_provider_connection', 'invalid_auth_token', 'shared_credentials', 'binary_data'],
 		...['chat_hub_messages', 'agents_messages', 'git_connection', 'mcp_approval_requests', 'mcp_tool_pins', 'mcp_audit'],
-		...['data_table', 'data_table_user_x1Y2', 'workflow_entity', 'workflow_history', 'n8n_workflow_history'],
+		...['data_table', 'data_table_user_x1y2', 'workflow_entity', 'workflow_history', 'n8n_workflow_history'],
 		...['workflow_published_version', 'processed_data', 'webhook_entity', 'execution_annotations', 'poller_state'],
 	])('%s can hold secrets: only by name', async (table) => {
 		await expect(parseRead(`select * from ${table}`, [])).rejects.toMatchObject(refused);
