@@ -352,7 +352,7 @@ function ownApproval(
 ): ReadApproval {
 	const { approval } = asked;
 	if (request.approvalIsShared !== true || approval.state !== 'genuine' || definition === null) return approval;
-	return approval.approval.task === taskHash(asked, definition.hash, gate.policy.version)
+	return approval.approval.task === taskHash(asked, asked.caller, definition.hash, gate.policy.version)
 		? approval
 		: { state: 'none' };
 }
@@ -372,7 +372,7 @@ async function refused(run: Run, asked: DecisionRequest | null, { code, reason }
 async function pending(run: Run, asked: DecisionRequest, judged: Decision): Promise<Pending | Refused> {
 	const { policy, database, auditKey } = run.gate;
 	const risk = policy.servers.get(asked.server)!.tools.get(asked.tool)!.risk;
-	const hash = taskHash(asked, asked.definition!.hash, policy.version);
+	const hash = taskHash(asked, asked.caller, asked.definition!.hash, policy.version);
 	const shown = run.redact(approvalView(asked, risk, asked.caller, hash));
 	const now = run.now();
 	return await inTransaction(database, async (query): Promise<Pending | Refused> => {
@@ -443,6 +443,7 @@ async function execute(run: Run, asked: DecisionRequest): Promise<CallResult> {
 			throw error;
 		});
 	let result: ToolContent;
+	let digest: string;
 	try {
 		const { definition } = asked.definition!;
 		const { access, onProgress, resume } = run.request;
@@ -456,6 +457,7 @@ async function execute(run: Run, asked: DecisionRequest): Promise<CallResult> {
 			return { decision: 'pending', code: 'INPUT_REQUIRED', reason: codes.INPUT_REQUIRED, input, auditId };
 		}
 		result = run.redact(readContent(asked.tool, reply.result, definition.outputSchema));
+		digest = keyedHash(auditKey, result.text.toWellFormed());
 	} catch (thrown) {
 		const error = presentable(thrown, run);
 		await outcome(error.code === 'cancelled' ? 'cancelled' : 'failed', { code: error.code, reason: error.reason });
@@ -468,7 +470,7 @@ async function execute(run: Run, asked: DecisionRequest): Promise<CallResult> {
 			reason: 'TOOL',
 		});
 	}
-	const auditId = await outcome('ok', { result: keyedHash(auditKey, result.text) });
+	const auditId = await outcome('ok', { result: digest });
 	const { code, reason } = intent;
 	return {
 		...{ decision: 'allow', code, reason, result },
@@ -521,6 +523,7 @@ function factsOf(run: Run, asked: DecisionRequest | null) {
 			arguments: keyedHash(run.gate.auditKey, asked.arguments),
 			shape: run.redact(shapeOf(asked.arguments)),
 		}),
+		...(run.request.resume && { resume: keyedHash(run.gate.auditKey, JSON.stringify(run.request.resume)) }),
 		...(asked?.definition && { definition: asked.definition.hash }),
 		...(approval && { approval: approval.id, approver: approval.approver }),
 	};

@@ -93,7 +93,7 @@ export function screen(
 
 function expectedOf(request: DecisionRequest, { tool }: Screened, policy: Policy) {
 	return {
-		task: taskHash(request, request.definition?.hash ?? '', policy.version),
+		task: taskHash(request, request.caller, request.definition?.hash ?? '', policy.version),
 		policy: policy.version,
 		approvers: policy.approvers.get(tool.risk) ?? [],
 		lifetimeMs: policy.approvalLifetimeMs,

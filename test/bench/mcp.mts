@@ -86,7 +86,7 @@ export async function measure(): Promise<{ title: string; rows: Array<Record<str
 			const needsApproval = gate.policy.servers.get(task.server)!.tools.get(task.tool)!.approval === 'required';
 			const token = async () => {
 				const issuedAt = Math.floor(Date.now() / 1000);
-				const bound = taskHash(task, definitionHash({ ...definition }), gate.policy.version);
+				const bound = taskHash(task, caller, definitionHash({ ...definition }), gate.policy.version);
 				const claims = { id: randomUUID(), approver: 'owner', task: bound, policy: gate.policy.version };
 				return await signApproval({ ...claims, issuedAt, expiresAt: issuedAt + 600 }, gate.approvalKey);
 			};

@@ -164,7 +164,7 @@ export async function openGate(url: string, data: string, text = policyText(data
 				{
 					id: randomUUID(),
 					approver: 'bob',
-					task: taskHash(asked, definitionHash(definition!), own.policy.version),
+					task: taskHash(asked, caller, definitionHash(definition!), own.policy.version),
 					policy: own.policy.version,
 					issuedAt,
 					expiresAt: issuedAt + 600,

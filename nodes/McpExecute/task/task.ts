@@ -51,12 +51,17 @@ export function parseTask(input: unknown): { readonly task: Task } | { readonly 
 }
 
 /**
- * `sha256:` of what an approval is given for: the task, the tool's definition and the policy in force. The order of keys
- * and the spelling of numbers make no difference.
+ * `sha256:` of what an approval is given for: the task, the workflow and user that ask, the tool's definition and the
+ * policy in force. The node is left out, since one may ask and another execute. The order of keys and the spelling of
+ * numbers make no difference.
  */
-export function taskHash(task: Task, definition: string, policyVersion: string): string {
+export function taskHash(task: Task, caller: Caller, definition: string, policyVersion: string): string {
 	const { server, tool, arguments: given } = task;
-	return canonicalHash({ type: 'mcp-task', server, tool, arguments: given, definition, policy: policyVersion });
+	const asker = { workflow: caller.workflowId.toWellFormed(), user: caller.user?.toWellFormed() ?? null };
+	return canonicalHash({
+		...{ type: 'mcp-task', server, tool, arguments: given, ...asker },
+		...{ definition, policy: policyVersion },
+	});
 }
 
 const maxLength = 1_000_000;

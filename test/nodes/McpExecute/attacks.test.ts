@@ -322,7 +322,7 @@ const cases: Record<string, { run: (attack: Attack) => Promise<void> }> = {
 			expect(result).toMatchObject({ decision: 'pending' });
 			const { shown } = (result as Extract<CallResult, { approvalRequestId: string }>).request;
 			const definition = fileTools.find(({ name }) => name === 'write_file')!;
-			expect(shown).toContain(taskHash(write(content), definitionHash(definition), gate.policy.version));
+			expect(shown).toContain(taskHash(write(content), caller, definitionHash(definition), gate.policy.version));
 			expect(shown).toMatch(/\[TRUNCATED: \d+ of \d+ characters are not shown\]/);
 			expect(shown).toContain('\\u{202e}txt.exe\\u{200b}');
 			expect(shown).not.toMatch(/[\u202e\u200b]/);

@@ -109,6 +109,12 @@ describe('a task on its way', () => {
 		expect((await gate.audit()).at(-1)).toMatchObject({ event: 'outcome', outcome: 'tool-failed' });
 	});
 
+	test('an answer with half a character is an answer, and its outcome is on record', async () => {
+		gate.server.answer = async () => said('bad \ud800 text');
+		expect(await call(read)).toMatchObject({ decision: 'allow', outcomeRecorded: true });
+		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({ ok: true, unknownOutcomes: [] });
+	});
+
 	test('an error of the session keeps its code and reason', async () => {
 		gate.server.answer = async () => {
 			throw new LocalAiError('timeout', 'too late', { hint: 'wait', reason: 'TIMEOUT_CALL' });
@@ -156,6 +162,8 @@ describe('a task on its way', () => {
 		expect(asked).toMatchObject({ decision: 'pending', code: 'INPUT_REQUIRED', input: { state } });
 		expect((await gate.audit()).at(-1)).toMatchObject({ outcome: 'input-required' });
 		const resumed = await call(read, { resume: { responses: { name: 'x' }, state } });
+		const intents = (await gate.audit()).filter(({ event }) => event === 'intent');
+		expect(intents.map((one) => one.resume)).toEqual([undefined, expect.stringMatching(/^hmac-sha256:/)]);
 		expect(resumed).toMatchObject({ decision: 'allow', result: { text: 'same' } });
 	});
 
@@ -201,6 +209,17 @@ describe('an approval', () => {
 		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({
 			...{ ok: false, faults: [{ seq: 3, fault: 'uses an approval a second time' }] },
 		});
+	});
+
+	test('serves the workflow and the user who asked, at whichever of its nodes', async () => {
+		const approval = await gate.token(write);
+		for (const other of [{ workflowId: 'EVIL' }, { user: 'eve' }, { user: undefined }]) {
+			const result = await call(write, { approval, caller: { ...caller, ...other } as typeof caller });
+			expect(result).toMatchObject({ decision: 'refuse', code: 'APPROVAL_MISMATCH' });
+		}
+		expect(gate.server.calls).toEqual([]);
+		const elsewhere = { ...caller, nodeName: 'another node' };
+		expect(await call(write, { approval, caller: elsewhere })).toMatchObject({ decision: 'allow' });
 	});
 
 	test('that expires while the call waits its turn no longer serves', async () => {

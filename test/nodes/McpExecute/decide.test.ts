@@ -32,7 +32,7 @@ const approved = (task: Task, changes: object = {}): DecisionRequest['approval']
 	approval: {
 		id: '9c0b6f0e-8b0a-4d8a-9d51-2b8f9a5f1a11',
 		approver: 'bob',
-		task: taskHash(task, known(task.tool).hash, policy.version),
+		task: taskHash(task, caller, known(task.tool).hash, policy.version),
 		policy: policy.version,
 		issuedAt: now / 1000 - 1,
 		expiresAt: now / 1000 + 60,
@@ -242,14 +242,14 @@ test('an approval serves for no task that differs in a single place', () => {
 		fc.property(fc.jsonValue({ maxDepth: 3 }), fc.jsonValue({ maxDepth: 3 }), fc.string(), (extra, other, content) => {
 			const task: Task = { ...write, arguments: { ...write.arguments, content, extra } };
 			const approval = approved(task, {
-				task: taskHash(task, free.hash, lenient.version),
+				task: taskHash(task, caller, free.hash, lenient.version),
 				policy: lenient.version,
 			});
 			expect(decide(at(task, { approval }), lenient, now).decision).toBe('allow');
 			const same =
 				JSON.stringify(extra) === JSON.stringify(other) ||
-				taskHash({ ...task, arguments: { extra } }, '', '') ===
-					taskHash({ ...task, arguments: { extra: other } }, '', '');
+				taskHash({ ...task, arguments: { extra } }, caller, '', '') ===
+					taskHash({ ...task, arguments: { extra: other } }, caller, '', '');
 			const changed: object[] = [
 				at({ ...task, server: 'other' }, { approval }),
 				at({ ...task, arguments: { ...task.arguments, content: `${content} ` } }, { approval }),
