@@ -187,12 +187,14 @@ function numberAfter(rows: readonly Row[], site: Site, conventions: Conventions)
 		const lead = /^[\s:#°.]*/.exec(text)?.[0].length ?? 0;
 		const body = text.slice(lead);
 		const stop = numberEnd.exec(body)?.index ?? body.length;
-		const others = [
-			...datesIn(body, conventions.dateOrder),
-			...numbersIn(body, conventions.decimalMark).filter(
-				({ currency, could }) => currency !== null || could.some((value) => /\.\d{2}$/.test(value)),
-			),
-		].flatMap(({ start: from }) => (from > 0 ? [from] : []));
+		const dates = datesIn(body, conventions.dateOrder);
+		const numbers = numbersIn(body, conventions.decimalMark);
+		if (dates[0]?.start === 0 || numbers.some(({ start: from, currency }) => from === 0 && currency !== null))
+			return undefined;
+		const amounts = numbers.filter(
+			({ currency, could }) => currency !== null || could.some((value) => /\.\d{2}$/.test(value)),
+		);
+		const others = [...dates, ...amounts].flatMap(({ start: from }) => (from > 0 ? [from] : []));
 		const end = Math.min(stop, ...others);
 		const head = body.slice(0, end).replace(/[\s–—|:-]+$/u, '');
 		const dated = end === stop && datesIn(body.slice(end), conventions.dateOrder).length > 0;

@@ -125,6 +125,8 @@ describe('the number of the document', () => {
 		'N° de commande : 12',
 		'Facture associée : F-1',
 		'Devis n° 26 12 logements',
+		'Devis n° 08 mars 2026',
+		'Devis : 15 000 €',
 	])('none in %s', (text) => expect(found(text, 'number')).toBeUndefined());
 
 	test('the code alone under the document’s bare name', () => {
