@@ -1,4 +1,5 @@
 import { LocalAiError } from '../../shared/errors';
+import { columnOf } from '../page/labels';
 import type { ChatMessage } from '../result';
 import type { Question } from './schema';
 import type { PromptRow } from './telling';
@@ -94,9 +95,7 @@ function instructions({ keys }: Question<unknown>): string {
 }
 
 const amount = /\d[.,]\d{2}(?!\d)/;
-const headingWords =
-	/d[ée]signation|description|libell[ée]|article|prestation|bezeichnung|quantit|qt[ée]|menge|qty|prix|p\.?\s?u\b|preis|price|montant|total|betrag|amount|tva|mwst/i;
 
 function isHeadings({ cells }: PromptRow): boolean {
-	return cells.length >= 3 && cells.filter((text) => headingWords.test(text) && !amount.test(text)).length >= 2;
+	return cells.length >= 3 && cells.filter((text) => columnOf(text) !== null && !amount.test(text)).length >= 2;
 }

@@ -1,6 +1,7 @@
 import { foundCell, isOfText, joinedCells, letterWidth, type Found } from './found';
 import { isBareLabel, labelAt, type Label } from './labels';
 import type { Cell, Row } from '../rows/layout';
+import { isOptional } from './tableLine';
 
 /** A line of a table, or the head (`line` null), with the rows that follow it and were read as nothing. */
 export interface Below {
@@ -142,9 +143,9 @@ const joiningWord =
 function looksLikeTitle(text: string, described: string): boolean {
 	const numbered = /^(?:\d{1,2}(?:\.\d{1,2})*[.)]?\s|[IVX]{1,4}(?:[.)]|\s*[-–—:])\s*|[A-Z][.)]\s*)[-–—:]?\s*\p{Lu}/u;
 	const named =
-		/^(?:(?:lot|phase|tranche|poste|chapitre|zone|titel|los|abschnitt|section|part)s?\s+(?:n[°o.]?\s*)?[\dIVXA-Z](?!\p{Ll})|(?:en )?(?:options?|variantes?|alternativ|optional|bedarfsposition|eventualposition)(?!\p{L}))/iu;
+		/^(?:lot|phase|tranche|poste|chapitre|zone|titel|los|abschnitt|section|part)s?\s+(?:n[°o.]?\s*)?[\dIVXA-Z](?!\p{Ll})/iu;
 	const capitals = /\p{Lu}{2}/u.test(text) && !/\p{Ll}/u.test(text) && /\p{Ll}/u.test(described);
-	return numbered.test(text) || named.test(text) || capitals || /:$/.test(text);
+	return numbered.test(text) || named.test(text) || isOptional(text) || capitals || /:$/.test(text);
 }
 
 function heightOf({ words }: Cell): number | null {
