@@ -38,6 +38,7 @@ import type {
 import {
 	headerFields,
 	lineFields,
+	nameOf,
 	questionFor,
 	questionForSchema,
 	type ModelAnswer,
@@ -366,7 +367,9 @@ function inPageOrder(draft: Draft, reasons: Reason[]): void {
 			const moved = now.get(Number(index));
 			return moved === undefined ? whole : `lines.${moved}`;
 		});
-		if (path !== undefined) reasons[at] = { ...reason, path };
+		if (path === undefined) return;
+		const message = reason.message.replace(nameOf(reason.path!), nameOf(path));
+		reasons[at] = { ...reason, message, path };
 	});
 }
 
@@ -415,7 +418,7 @@ function acceptAnswer(
 			const text = line.description ?? line.total ?? '';
 			unproven(
 				path,
-				'line',
+				nameOf(path),
 				text,
 				null,
 				Object.values(proofs)[0]?.ok === false ? 'no such line is left on the page' : '',
@@ -429,7 +432,7 @@ function acceptAnswer(
 		for (const { name, kind } of lineFields) {
 			const [printed, proof] = [line[name], proofs[name]];
 			if (printed === undefined || proof === undefined || entries[name]?.value != null) continue;
-			entries[name] = accept(`lines.${at}.${name}`, name, printed, kind, proof);
+			entries[name] = accept(`lines.${at}.${name}`, nameOf(`lines.${at}.${name}`), printed, kind, proof);
 		}
 		if (partial !== undefined) continue;
 		const added: DraftLine = { entries, figures: plainLine };
@@ -491,7 +494,8 @@ async function fillFromImage({ draft, options, meter, reasons, signal }: Run, im
 		const entries: DraftLine['entries'] = {};
 		for (const { name, kind } of lineFields) {
 			const printed = line[name];
-			if (printed !== undefined) entries[name] = entry(`lines.${at}.${name}`, name, printed, kind);
+			if (printed !== undefined)
+				entries[name] = entry(`lines.${at}.${name}`, nameOf(`lines.${at}.${name}`), printed, kind);
 		}
 		draft.lines.push({ entries, figures: plainLine });
 	});
@@ -601,7 +605,11 @@ function ambiguities(page: PageReading, draft: Draft): Reason[] {
 	const settled = new Set(draft.fields().flatMap(({ path, value }) => (value === null ? [] : [path])));
 	return page.ambiguous
 		.filter(({ path }) => !settled.has(path))
-		.map(({ path, message }) => ({ code: 'ambiguous' as const, message, path }));
+		.map(({ path, message }) => ({
+			code: 'ambiguous' as const,
+			message: `${capital(nameOf(path))}: ${message}. Check it by hand.`,
+			path,
+		}));
 }
 
 function failures(checks: readonly Check[]): Reason[] {
@@ -610,13 +618,21 @@ function failures(checks: readonly Check[]): Reason[] {
 		.map(
 			({ rule, path, printed, expected, detail }): Reason =>
 				rule === 'xml-against-page'
-					? { code: 'xml-differs-from-page', message: `${path}: ${detail}. Ask the sender which one holds.`, path }
+					? {
+							code: 'xml-differs-from-page',
+							message: `${capital(nameOf(path))}: ${detail}. Ask the sender which one holds.`,
+							path,
+						}
 					: {
 							code: 'arithmetic',
-							message: `${inTaxTable(path) ?? path} is printed as ${printed}, but ${detail} (expected ${expected}). Check it with the sender.`,
+							message: `${inTaxTable(path) ?? capital(nameOf(path))} is printed as ${printed}, but ${detail} (expected ${expected}). Check it with the sender.`,
 							...(inTaxTable(path) === null ? { path } : {}),
 						},
 		);
+}
+
+function capital(name: string): string {
+	return name.slice(0, 1).toUpperCase() + name.slice(1);
 }
 
 /** The words for a check of the printed tax table, whose rows are no fields; null for any other. */
@@ -650,9 +666,9 @@ function gaps(draft: Draft, schema: 'devis' | 'invoice', reasons: readonly Reaso
 		lineFields
 			.filter(({ name, required }) => required && entries[name]?.value == null && !named.has(`lines.${at}.${name}`))
 			.map(
-				({ name }): Reason => ({
+				({ name, label }): Reason => ({
 					code: 'missing-field',
-					message: `Line ${at + 1} has no ${name}. Fill it in by hand.`,
+					message: `Line ${at + 1} has no ${label}. Fill it in by hand.`,
 					path: `lines.${at}.${name}`,
 				}),
 			),

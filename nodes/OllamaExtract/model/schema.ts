@@ -36,16 +36,32 @@ export const headerFields: readonly HeaderField[] = [
 	{ path: 'totals.gross', key: 'gross', kind: 'number', label: 'total with tax', requiredIn: both },
 ];
 
-/** The fields of a line; description and total are what makes one complete. */
-export const lineFields: ReadonlyArray<{ name: keyof DocumentLine; key: string; kind: ValueKind; required: boolean }> =
-	[
-		{ name: 'description', key: 'desc', kind: 'text', required: true },
-		{ name: 'quantity', key: 'qty', kind: 'number', required: false },
-		{ name: 'unit', key: 'unit', kind: 'text', required: false },
-		{ name: 'unitPrice', key: 'price', kind: 'number', required: false },
-		{ name: 'vatRate', key: 'vat', kind: 'number', required: false },
-		{ name: 'total', key: 'total', kind: 'number', required: true },
-	];
+/** A field of a line; description and total are what makes one complete. */
+export interface LineField {
+	readonly name: keyof DocumentLine;
+	readonly key: string;
+	readonly kind: ValueKind;
+	/** What a person calls it. */
+	readonly label: string;
+	readonly required: boolean;
+}
+
+export const lineFields: readonly LineField[] = [
+	{ name: 'description', key: 'desc', kind: 'text', label: 'description', required: true },
+	{ name: 'quantity', key: 'qty', kind: 'number', label: 'quantity', required: false },
+	{ name: 'unit', key: 'unit', kind: 'text', label: 'unit', required: false },
+	{ name: 'unitPrice', key: 'price', kind: 'number', label: 'unit price', required: false },
+	{ name: 'vatRate', key: 'vat', kind: 'number', label: 'tax rate', required: false },
+	{ name: 'total', key: 'total', kind: 'number', label: 'total', required: true },
+];
+
+/** What a person calls the field of a path: `total with tax`, `line 3, unit price`; the path itself where it is none. */
+export function nameOf(path: string): string {
+	const [, at, name] = /^lines\.(\d+)(?:\.(\w+))?$/.exec(path) ?? [];
+	if (at === undefined) return headerFields.find((field) => field.path === path)?.label ?? path;
+	const label = lineFields.find((field) => field.name === name)?.label;
+	return `line ${Number(at) + 1}${label === undefined ? '' : `, ${label}`}`;
+}
 
 /** What the model answers, as it is printed: header values by path, and lines. */
 export interface ModelAnswer {
