@@ -32,8 +32,10 @@ export async function parseRead(sql: string, allowed: AllowedTables): Promise<Re
 		relations: new Map<string, RelationName>(),
 		functions: new Set<string>(),
 		operators: new Set<string>(),
+		growth: 0,
 	};
 	look(statement, 'Statement', found);
+	if (found.growth > maxGrowth) throw refused('The statement puts too much together.', 'Put less together at once.');
 	for (const relation of found.relations.values()) mayRead(relation, allowed);
 	return {
 		sql,
@@ -110,19 +112,19 @@ const informationViews = new Set(
 );
 
 /**
- * Functions of pg_catalog that change nothing and reach no file, no other session and no other server. `repeat`, `lpad`
- * and `format` are not among them: one call makes a gigabyte of one byte.
+ * Functions of pg_catalog that change nothing and reach no file, no other session and no other server. `repeat`, `lpad`,
+ * `format`, `replace` and the like are not among them, since two calls make a gigabyte of a few words; nor are aggregates
+ * that keep all that they are given, such as `string_agg`. What makes a value at most a few times larger is `growth`.
  */
 export const allowedFunctions: ReadonlySet<string> = new Set(
-	`count sum avg min max array_agg string_agg bool_and bool_or every bit_and bit_or json_agg jsonb_agg json_object_agg
-	jsonb_object_agg any_value stddev stddev_pop stddev_samp variance var_pop var_samp corr covar_pop covar_samp
+	`count sum avg min max bool_and bool_or every bit_and bit_or 	any_value stddev stddev_pop stddev_samp variance var_pop var_samp corr covar_pop covar_samp
 	regr_slope regr_intercept regr_r2 regr_count mode percentile_cont percentile_disc
 	row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value
 	abs ceil ceiling floor round trunc mod div sign sqrt cbrt power exp ln log log10 gcd lcm degrees radians pi
 	width_bucket scale
 	lower upper initcap length char_length character_length octet_length bit_length btrim ltrim rtrim substr substring
-	overlay left right reverse replace translate split_part position strpos starts_with concat concat_ws ascii chr md5
-	sha256 encode decode convert_from convert_to to_hex regexp_replace regexp_match regexp_matches regexp_count
+	overlay left right reverse split_part position strpos starts_with concat concat_ws ascii chr md5
+	sha256 encode decode convert_from convert_to to_hex regexp_match regexp_matches regexp_count
 	regexp_substr regexp_like regexp_split_to_array regexp_split_to_table string_to_array string_to_table like_escape
 	similar_to_escape quote_ident quote_literal normalize is_normalized
 	now clock_timestamp statement_timestamp transaction_timestamp timeofday date_trunc date_part date_bin extract age
@@ -132,11 +134,10 @@ export const allowedFunctions: ReadonlySet<string> = new Set(
 	json_extract_path json_extract_path_text jsonb_extract_path jsonb_extract_path_text json_array_elements
 	json_array_elements_text jsonb_array_elements jsonb_array_elements_text json_each json_each_text jsonb_each
 	jsonb_each_text json_object_keys jsonb_object_keys json_typeof jsonb_typeof json_array_length jsonb_array_length
-	json_strip_nulls jsonb_strip_nulls jsonb_pretty jsonb_path_exists jsonb_path_query jsonb_path_query_array
+	json_strip_nulls jsonb_strip_nulls jsonb_path_exists jsonb_path_query jsonb_path_query_array
 	jsonb_path_query_first
-	unnest array_length array_lower array_upper array_ndims cardinality array_to_string array_position array_positions
-	array_append array_prepend array_cat array_remove array_replace
-	generate_series generate_subscripts num_nulls num_nonnulls pg_typeof
+	unnest array_length array_lower array_upper array_ndims cardinality array_position array_positions
+	array_append array_prepend array_cat array_remove 	generate_series generate_subscripts num_nulls num_nonnulls pg_typeof
 	host hostmask masklen netmask network broadcast family text
 	pg_size_pretty pg_size_bytes pg_database_size pg_relation_size pg_table_size pg_indexes_size pg_total_relation_size
 	pg_tablespace_size pg_get_userbyid pg_get_indexdef pg_get_constraintdef pg_encoding_to_char format_type
@@ -194,7 +195,27 @@ interface Found {
 	readonly relations: Map<string, RelationName>;
 	readonly functions: Set<string>;
 	readonly operators: Set<string>;
+	/** By how much the largest value can have grown at most, as a power of two. */
+	growth: number;
 }
+
+/** Some 80 MB of the longest text that a statement can hold. */
+const maxGrowth = 12;
+
+/** Functions that make a value larger: by how much at most, for that many arguments. */
+const growth: Readonly<Record<string, (count: number) => number>> = {
+	...Object.fromEntries(
+		['concat', 'concat_ws', 'json_build_object', 'json_build_array', 'jsonb_build_object', 'jsonb_build_array'].map(
+			(name) => [name, (count: number) => 2 * Math.max(2, count)],
+		),
+	),
+	...Object.fromEntries(
+		[
+			...['overlay', 'encode', 'quote_ident', 'quote_literal', 'to_json', 'to_jsonb', 'row_to_json', 'array_to_json'],
+			...['array_append', 'array_prepend', 'array_cat', 'like_escape', 'normalize'],
+		].map((name) => [name, () => 2]),
+	),
+};
 
 /**
  * The parts of PostgreSQL's parse tree that are let through, and what their fields hold: a plain value, any expression
@@ -315,7 +336,6 @@ const kinds = {
 		agg_within_group: 'plain',
 		agg_star: 'plain',
 		agg_distinct: 'plain',
-		func_variadic: 'plain',
 		funcformat: 'plain',
 		location: 'plain',
 	},
@@ -361,12 +381,16 @@ function look(part: unknown, kind: Kind, found: Found): void {
 	const tree = asTree(part);
 	const fields: Readonly<Record<string, string>> = kinds[kind];
 	check[kind]?.(tree, found);
+	const before = found.growth;
 	for (const [field, value] of Object.entries(tree)) {
 		const holds = Object.hasOwn(fields, field) ? fields[field] : undefined;
 		if (holds === undefined) throw refused(notAllowed[field] ?? `${partName(kind, field)} is not allowed.`, onlyReads);
 		if (holds === 'plain') mustBePlain(value);
 		else if (holds === 'any') lookAny(value, found);
 		else look(value, holds as Kind, found);
+	}
+	if (kind === 'WithClause' && tree.recursive === true && found.growth > before) {
+		throw refused('WITH RECURSIVE may put nothing together: it would grow with every round.', 'Do that outside of it.');
 	}
 }
 
@@ -392,19 +416,31 @@ const check: { readonly [K in Kind]?: (tree: Tree, found: Found) => void } = {
 		const relation = { schema: schemaname === undefined ? null : String(schemaname), name: String(relname) };
 		found.relations.set(JSON.stringify(relation), relation);
 	},
-	FuncCall: ({ funcname }, found) => {
+	FuncCall: ({ funcname, args }, found) => {
 		const name = builtIn(funcname, 'The function');
 		if (!allowedFunctions.has(name)) {
 			throw refused(`The function ${name} is not among those allowed.`, 'Use another function, or none.');
 		}
 		found.functions.add(name);
+		if (Object.hasOwn(growth, name))
+			found.growth += Math.log2(growth[name]!((args as unknown[] | undefined)?.length ?? 0));
 	},
 	TypeName: ({ names }) => {
 		const name = builtIn(names, 'The type');
 		if (!allowedTypes.has(name)) throw refused(`The type ${name} is not among those allowed.`, onlyReads);
 	},
-	A_Expr: ({ name }, found) => void found.operators.add(builtIn(name, 'The operator')),
-	SubLink: ({ operName }, found) => {
+	A_Expr: (tree, found) => {
+		found.operators.add(builtIn(tree.name, 'The operator'));
+		// Texts put together one after the other count once, as so many pieces.
+		const inner = [tree.lexpr, tree.rexpr].map(piecesOf).filter((pieces) => pieces > 1);
+		if (isConcatenation(tree)) found.growth += Math.log2(piecesOf({ A_Expr: tree }));
+		if (isConcatenation(tree)) for (const pieces of inner) found.growth -= Math.log2(pieces);
+	},
+	A_ArrayExpr: ({ elements }, found) => void (found.growth += Math.log2(1 + varying(elements))),
+	RowExpr: ({ args }, found) => void (found.growth += Math.log2(1 + varying(args))),
+	SubLink: ({ operName, subLinkType }, found) => {
+		if (subLinkType === 'ARRAY_SUBLINK')
+			throw refused('ARRAY (SELECT …) is not allowed.', 'Select the rows themselves.');
 		if (operName !== undefined) found.operators.add(builtIn(operName, 'The operator'));
 	},
 	CollateClause: ({ collname }) => void builtIn(collname, 'The collation'),
@@ -414,6 +450,23 @@ const check: { readonly [K in Kind]?: (tree: Tree, found: Found) => void } = {
 		if (direction === 'SORTBY_USING') throw refused('ORDER BY … USING is not allowed.', 'Use ASC or DESC.');
 	},
 };
+
+/** What can be doubled by being put together: constants cannot, however many there are. */
+function varying(values: unknown): number {
+	const list = Array.isArray(values) ? (values as readonly Tree[]) : [];
+	return list.filter((value) => !('A_Const' in value)).length;
+}
+
+function isConcatenation({ name }: Tree): boolean {
+	return builtIn(name, 'The operator') === '||';
+}
+
+function piecesOf(value: unknown): number {
+	const tree = typeof value === 'object' && value !== null ? (value as Tree).A_Expr : undefined;
+	if (tree === undefined || !isConcatenation(asTree(tree))) return 1;
+	const { lexpr, rexpr } = asTree(tree);
+	return piecesOf(lexpr) + piecesOf(rexpr);
+}
 
 const explainOptions = new Set(['costs', 'verbose', 'format', 'summary', 'settings', 'generic_plan']);
 

@@ -29,6 +29,10 @@ test.each([
 	'select table_name from information_schema.tables',
 	`select percentile_cont(0.5) within group (order by x) from orders`,
 	`select x at time zone 'UTC', name collate "C" from orders`,
+	`select ${Array.from({ length: 30 }, (_, at) => `c${at}`).join(" || ', ' || ")} from orders`,
+	`select id from orders where id = any (array[${Array.from({ length: 500 }, (_, at) => at).join()}])`,
+	`select a || '/' || b, concat(c, ' ', d), json_build_object('e', e) from orders`,
+	`with recursive n(i) as (select 1 union all select i + 1 from n where i < 10) select i || '.' from n`,
 ])('%s may be run', async (sql) => {
 	await expect(parseRead(sql, [])).resolves.toMatchObject({ sql });
 });
@@ -101,6 +105,20 @@ test.each([
 	['repeat', `select repeat('A', 1000000000)`],
 	['format', `select format('%1000000000s', 'x')`],
 	['lpad', `select lpad('x', 1000000000)`],
+	['replace within replace', `select length(replace(replace(md5('a'), 'a', md5('b')), 'b', md5('c')))`],
+	['replace at large', `select regexp_replace(md5('a'), '.', md5('b'), 'g')`],
+	['replace by taking apart', `select array_to_string(string_to_array(note, 'a'), note) from t`],
+	['an aggregate that keeps all', `select length(string_agg(md5(i::text), '')) from generate_series(1, 100000000) i`],
+	['an array of all', 'select cardinality(array(select generate_series(1, 100000000)))'],
+	[
+		'doubling in recursion',
+		`with recursive r(x) as (select 'a' union all select x || x from r) select max(length(x)) from r`,
+	],
+	['doubling in subqueries', `${'select x || x as x from ('.repeat(13)}select 'a' as x${') as q'.repeat(13)}`],
+	['doubling by concat', `select ${'concat('.repeat(7)}x${', x)'.repeat(7)} from t`],
+	['doubling by quotes', `select length(${'quote_literal('.repeat(20)}''''${')'.repeat(20)})`],
+	['doubling by escapes', `select ${'to_json('.repeat(20)}'"'::text${')::text'.repeat(20)}`],
+	['a list handed over as arguments', `select concat(variadic string_to_array(note, null)) from t`],
 	['xml', `select xmlparse(document '<a/>')`],
 	['xmltable', `select * from xmltable('/a' passing '<a/>' columns b text)`],
 	['tablesample', 'select * from t tablesample system (1)'],
@@ -132,7 +150,14 @@ describe('tables', () => {
 		...['credentials_entity', 'public.credentials_entity', 'n8n_credentials_entity', '"user"', 'n8n_user', 'users'],
 		...['settings', 'user_api_keys', 'auth_identity', 'oauth_access_tokens', 'variables', 'execution_data'],
 		...['deployment_key', 'secrets_provider_connection', 'invalid_auth_token', 'shared_credentials', 'binary_data'],
-		...['chat_hub_messages', 'agents_messages', 'git_connection', 'mcp_approval_requests', 'mcp_tool_pins', 'mcp_audit'],
+		...[
+			'chat_hub_messages',
+			'agents_messages',
+			'git_connection',
+			'mcp_approval_requests',
+			'mcp_tool_pins',
+			'mcp_audit',
+		],
 		...['data_table', 'data_table_user_x1y2', 'workflow_entity', 'workflow_history', 'n8n_workflow_history'],
 		...['workflow_published_version', 'processed_data', 'webhook_entity', 'execution_annotations', 'poller_state'],
 	])('%s can hold secrets: only by name', async (table) => {
@@ -233,6 +258,10 @@ test('any text is answered by a statement or a LocalAiError', async () => {
 });
 
 test('no function that makes much of little is listed', () => {
-	const makers = ['repeat', 'lpad', 'rpad', 'format', 'array_fill', 'pg_sleep', 'random', 'setseed', 'nextval'];
+	const makers = [
+		...['repeat', 'lpad', 'rpad', 'format', 'array_fill', 'replace', 'translate', 'regexp_replace', 'array_to_string'],
+		...['string_agg', 'array_agg', 'json_agg', 'jsonb_agg', 'json_object_agg', 'jsonb_object_agg', 'jsonb_pretty'],
+		...['array_replace', 'pg_sleep', 'random', 'setseed', 'nextval'],
+	];
 	expect(makers.filter((name) => allowedFunctions.has(name))).toEqual([]);
 });
