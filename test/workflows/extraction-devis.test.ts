@@ -346,7 +346,7 @@ test('a file that is still being copied is not taken', async () => {
 	expect((await devisOf(sha256(bytes)))!.verdict).toBe('complete');
 });
 
-test('with Ollama down the devis is put to review at once; once it is back, it is completed and moves on', async () => {
+test('with Ollama down the devis is put to review at once; once it is back, it is completed for a last look', async () => {
 	await ollama.close();
 	const sha = await dropDevis({ number: 'D-2026-008', seller: complete.seller, buyerInWords: complete.buyer });
 	const partial = await eventually('the file in review/, as the page alone gives it', async () => {
@@ -364,14 +364,16 @@ test('with Ollama down the devis is put to review at once; once it is back, it i
 	expect(whole).toMatchObject({
 		id: partial.id,
 		client_nom: complete.buyer,
-		verdict: 'complete',
+		// Nothing on the page bears the model's choice of the client out.
+		verdict: 'review',
 		awaits_model: false,
-		archived_as: folderFile('processed', 'D-2026-008.pdf'),
+		archived_as: folderFile('review', 'D-2026-008.pdf'),
 	});
+	expect(whole.reasons.map(({ code }) => code)).not.toContain('model-unavailable');
+	expect(whole.reasons).toContainEqual(expect.objectContaining({ code: 'model-chosen', path: 'buyer.name' }));
 	expect(whole.usage.calls).toBeGreaterThan(0);
 	expect(await linesOf(whole.id)).toEqual(bothLines);
-	expect(filesIn('review')).not.toContain('D-2026-008.pdf');
-	expect(filesIn('processed')).toContain('D-2026-008.pdf');
+	expect(filesIn('review')).toContain('D-2026-008.pdf');
 });
 
 test('with Ollama down a page that gives nothing is put to review at once; once it is back, it is rejected', async () => {
