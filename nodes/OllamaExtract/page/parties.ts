@@ -49,7 +49,9 @@ export function readParties(
 		sender ??
 		(addressee === undefined ? undefined : letterHeadName(first, new Set([...taken, ...addressee])));
 	const buyerName =
-		firstName(rows, buyerZones) ?? (sides.buyer === undefined ? undefined : blockName(rows, sides.buyer));
+		firstName(rows, buyerZones) ??
+		(sides.buyer === undefined ? undefined : blockName(rows, sides.buyer)) ??
+		namedClient(rows, sites);
 	const sellerCells = new Set([...sellerZones.flatMap(({ cells }) => cells), ...(sides.seller ?? [])]);
 	const foreign = new Set([
 		...zones.filter(({ party }) => party !== 'seller').flatMap(({ cells }) => cells),
@@ -193,6 +195,19 @@ function firstName(rows: readonly Row[], zones: readonly Zone[]): Found | undefi
 		if (line !== undefined) return next === undefined ? nameIn(line) : readOn(nameIn(line), next);
 	}
 	return undefined;
+}
+
+/** `Nom : Vidal` in a form whose line above speaks of the client: `Type de client : Particulier`. */
+function namedClient(rows: readonly Row[], sites: readonly Site[]): Found | undefined {
+	const named = sites.filter(({ label, start, cell, row, rowIndex }) => {
+		const above = rows[rowIndex - 1];
+		if (label !== 'name' || start > 0 || above === undefined || above.page !== row.page) return false;
+		const caption = above.cells.find((one) => Math.abs(one.left - cell.left) <= 2 * charWidth(cell));
+		const near = row.top - above.bottom <= row.bottom - row.top;
+		return near && caption !== undefined && /^[^:]*\bclient(?:e)?\b[^:]*:/.test(folded(caption.text));
+	});
+	const [only, ...more] = named;
+	return only === undefined || more.length > 0 ? undefined : behindLabel(rows, only.cell);
 }
 
 /** A customer's code of the books, `411VIDAL` or `CL00412`: one word with digits and no name. */

@@ -61,6 +61,12 @@ test('a contact below the page’s first name is not the buyer, nor is that name
 	expect(parties['seller.name']).toBeUndefined();
 });
 
+test('a name in a form is the client’s where the line above speaks of one', () => {
+	const form = 'Nom : VIDAL Inès\nAdresse : 12 rue du Lac 15000 Aurillac';
+	expect(partiesOf(`Type de client : Particulier\n${form}`)['buyer.name']).toBe('VIDAL Inès');
+	expect(partiesOf(`Type de chantier : neuf\n${form}`)['buyer.name']).toBeUndefined();
+});
+
 test('an office is not the buyer where its house stands below it', () => {
 	const seller = 'Dumas SARL\n15000 Aurillac\nSIRET : 443 061 841 00047\n\n\n\n';
 	expect(partiesOf(`${seller}Monsieur le Maire\nMairie de Murat\n15300 Murat`)['buyer.name']).toBe('Mairie de Murat');
