@@ -13,25 +13,34 @@ const longestCell = 2_000;
 const mostRows = 5_000;
 const mostWords = 100_000;
 const mostCharacters = 1_000_000;
+/** Tables of four columns on each of those pages. Cells, and words that may be numbers, take far more time than prose. */
+const mostCells = 20_000;
+const mostFigures = 30_000;
 
 /**
  * Cuts cells of more than 2,000 characters into pieces, the first in its row and the others in rows of their own, and
- * leaves out what follows 5,000 rows, 100,000 words or 1,000,000 characters. Every other row stays the object that it was.
+ * leaves out what follows 5,000 rows, 20,000 cells, 100,000 words (30,000 with a digit) or 1,000,000 characters. Every
+ * other row stays the object that it was.
  */
 export function boundedRows(rows: readonly Row[]): Bounded {
+	let cellsSeen = 0;
 	let words = 0;
+	let figures = 0;
 	let characters = 0;
 	const end = rows.findIndex(({ cells }, at) => {
+		cellsSeen += cells.length;
 		for (const cell of cells) {
+			figures += cell.words.filter(({ text }) => /\d/.test(text)).length;
 			words += cell.words.length;
 			characters += cell.text.length;
 		}
-		return at >= mostRows || words > mostWords || characters > mostCharacters;
+		const isPast = words > mostWords || figures > mostFigures || characters > mostCharacters;
+		return at >= mostRows || cellsSeen > mostCells || isPast;
 	});
 	const leftOut =
 		end === -1
 			? null
-			: `${rows.length - end} of ${rows.length} rows were left out, from page ${rows[end]!.page} on: no more than ${mostRows} rows, ${mostWords} words and ${mostCharacters} characters are looked through.`;
+			: `${rows.length - end} of ${rows.length} rows were left out, from page ${rows[end]!.page} on: no more than ${mostRows} rows, ${mostCells} cells, ${mostWords} words (${mostFigures} with a digit) and ${mostCharacters} characters are looked through.`;
 	return { rows: (end === -1 ? rows : rows.slice(0, end)).flatMap(withShortCells), leftOut };
 }
 

@@ -52,6 +52,12 @@ test('what is too long to be looked through is left out, and that is said', () =
 	const rows = boundedRows(rowsOfText('a\n'.repeat(5002)));
 	expect(rows.rows).toHaveLength(5000);
 	expect(rows.leftOut).toMatch(/^2 of 5002 rows/);
+	const cells = boundedRows(rowsOfText(`${'a|'.repeat(89)}a\n`.repeat(400)));
+	expect(cells.rows).toHaveLength(222);
+	expect(cells.leftOut).toMatch(/^178 of 400 rows were left out, from page 1 on: .* 20000 cells/);
+	const figures = boundedRows(rowsOfText(`${'1 234 '.repeat(50)}\n`.repeat(301)));
+	expect(figures.rows).toHaveLength(300);
+	expect(figures.leftOut).toMatch(/^1 of 301 rows .* \(30000 with a digit/);
 });
 
 describe('measured from outside', () => {
@@ -86,7 +92,7 @@ describe('measured from outside', () => {
 	);
 	/** With what a model would answer to every question; without it, one that finds nothing. */
 	const sources: Array<[name: string, make: () => Promise<Uint8Array> | string, answer?: object]> = [
-		['an e-invoice of 2,000 equal lines', () => eInvoiceOf(2000, 1000)],
+		['an e-invoice of 1,000 equal lines, 500 of them printed', () => eInvoiceOf(1000, 500)],
 		[
 			'3,000 equal rows of which a model tells 20 at a time',
 			() => `DEVIS N° D-1\n\n${'Vis inox            10,00\n'.repeat(3000)}Total TTC 1,00\n`,
@@ -103,6 +109,8 @@ describe('measured from outside', () => {
 		['a word and 50,000 colons', () => `IBAN${':'.repeat(50_000)}`],
 		['a bracket and 50,000 digits', () => `(${'1'.repeat(50_000)}`],
 		['a telephone number of 50,000 digits', () => `tel ${'1 '.repeat(50_000)}`],
+		['1,000 rows of 90 cells', () => `${Array.from({ length: 90 }, (_, at) => at).join('|')}\n`.repeat(1000)],
+		['480 rows of thousands', () => `${'1 234 '.repeat(330)}\n`.repeat(480)],
 		[
 			'as many lines of figures as are looked through',
 			() => 'Porte    2    1 450,00 €    20 %    2 900,00 €\n'.repeat(20_000),
