@@ -6,6 +6,8 @@ import type { Diagnosis, Finding, Severity, Words } from './diagnose';
 export interface HealthState {
 	readonly takenAt: string;
 	readonly faults: Readonly<Record<string, Fault>>;
+	/** By id of a finding: how often it had happened. */
+	readonly counts?: Readonly<Record<string, number>>;
 }
 
 export interface Fault {
@@ -28,14 +30,20 @@ export interface Changes {
 /**
  * What became worse or better since the last look; without one, everything found is new. Better is what is gone or less
  * severe at two looks in a row, so that a value which sways about its limit is told once. A fault that cannot be judged
- * now is kept as it was: it is not better because nobody can see it. Notes of severity `info` never count.
+ * now is kept as it was: it is not better because nobody can see it. Notes of severity `info` never count, except that
+ * what happened again since the last look, as another kill for memory did, is told once as a warning.
  */
 export function compare(last: HealthState | null, diagnosis: Diagnosis): Changes {
 	const before = last?.faults ?? {};
 	const found = diagnosis.findings.filter(({ severity }) => severity !== 'info');
-	const worse = found.filter(
-		({ id, severity }) => before[id] === undefined || rank[severity] > rank[before[id].severity],
-	);
+	const grew = ({ id, count = 0 }: Finding) => last?.counts !== undefined && count > (last.counts[id] ?? 0);
+	const worse = diagnosis.findings.flatMap((finding) => {
+		const { id, severity } = finding;
+		const known = before[id];
+		if (severity !== 'info' && (known === undefined || rank[severity] > rank[known.severity])) return [finding];
+		if (!grew(finding)) return [];
+		return [severity === 'info' ? { ...finding, severity: 'warning' as const } : finding];
+	});
 	const better: Fault[] = [];
 	const faults: Record<string, Fault> = Object.fromEntries(
 		found.map(({ id, code, severity, cause }) => [id, { code, severity, cause }]),
@@ -48,7 +56,14 @@ export function compare(last: HealthState | null, diagnosis: Diagnosis): Changes
 		else if (eases && fault.easing) better.push(fault);
 		else if (eases) faults[id] = { ...fault, easing: true };
 	}
-	return { worse, better, state: { takenAt: diagnosis.takenAt, faults } };
+	return { worse, better, state: { takenAt: diagnosis.takenAt, faults, counts: countsNow(last, diagnosis) } };
+}
+
+/** What cannot be counted now keeps its last number; what was not found happened never. */
+function countsNow(last: HealthState | null, { findings, notJudged }: Diagnosis): Record<string, number> {
+	const kept = Object.entries(last?.counts ?? {}).filter(([id]) => notJudged.includes(id.split(':')[0]!));
+	const counted = findings.flatMap(({ id, count }) => (count === undefined ? [] : [[id, count] as const]));
+	return Object.fromEntries([...kept, ...counted]);
 }
 
 /** Reads a state that was kept as JSON; nothing kept is null. Throws LocalAiError `invalid-input` for anything else. */
@@ -74,6 +89,7 @@ const stateSchema = z.object({
 			easing: z.literal(true).optional(),
 		}),
 	),
+	counts: z.record(z.string(), z.number()).optional(),
 }) satisfies z.ZodType<HealthState>;
 
 function jsonOf(text: string): unknown {

@@ -16,6 +16,7 @@ export interface ReportedFinding {
 	readonly evidence: ReadonlyArray<{ what: string; value: number | string; unit: Evidence['unit'] }>;
 	readonly nextStep: string;
 	readonly command: string;
+	readonly count?: number;
 	readonly explainedBy: string | null;
 }
 

@@ -29,12 +29,14 @@ export interface Finding {
 	readonly nextStep: Words;
 	/** To be typed in a shell of the machine; names in it are quoted. */
 	readonly command: string;
+	/** How often it happened so far, where each time counts: more than at the last look is news. */
+	readonly count?: number;
 	/** The id of the finding that this one follows from. */
 	readonly explainedBy: string | null;
 }
 
 /** What a check says of a fact; the code and the id are added to it. */
-export interface Found extends Pick<Finding, 'severity' | 'cause' | 'evidence' | 'nextStep' | 'command'> {
+export interface Found extends Pick<Finding, 'severity' | 'cause' | 'evidence' | 'nextStep' | 'command' | 'count'> {
 	readonly subject?: string;
 }
 

@@ -45,6 +45,7 @@ export const machineChecks: readonly Check[] = [
 			const groups = byGroup.known ? byGroup.value : [];
 			return {
 				severity: recent ? 'warning' : 'info',
+				count: sinceBoot,
 				cause: {
 					en: 'The kernel killed processes because memory ran out.',
 					fr: 'Le noyau a tué des processus, faute de mémoire.',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { compare, readState, type HealthState } from '../../../nodes/VpsHealth/compare';
 import { defaultThresholds, diagnose } from '../../../nodes/VpsHealth/diagnose';
-import { unknown, type MachineFacts } from '../../../nodes/VpsHealth/facts';
+import { known, unknown, type MachineFacts } from '../../../nodes/VpsHealth/facts';
 import { asMessage, maxTextBytes } from '../../../nodes/VpsHealth/report';
 import { healthyMachine, takenAt, withFault } from '../../support/machineFacts';
 
@@ -74,6 +74,39 @@ test('a silent server that then cannot be asked is not back', () => {
 	expect(watch(silent(well), unseen(well), unseen(well), unseen(well), well, well).map(({ better }) => better)).toEqual(
 		[[], [], [], [], [], ['not-known', 'redis-down']],
 	);
+});
+
+describe('kills for memory on a machine that is up for long', () => {
+	const killed = (sinceBoot: number) =>
+		withFault(healthyMachine(), 'host.oomKills.value', () => ({ sinceBoot, byGroup: known([]) }));
+	const uncounted = withFault(healthyMachine(), 'host.oomKills', () => unknown('It is forbidden.'));
+	const told = { worse: ['oom-kills'], better: [] };
+
+	test('are a note at the first look, and a warning once whenever there are more', () => {
+		expect(watch(killed(3), killed(3), killed(4), killed(4), killed(9), killed(9))).toEqual([
+			quiet,
+			quiet,
+			told,
+			quiet,
+			told,
+			quiet,
+		]);
+		expect(watch(healthyMachine(), killed(1), killed(1))).toEqual([quiet, told, quiet]);
+	});
+
+	test('are counted on from the last look that could count them', () => {
+		const looks = watch(killed(3), uncounted, uncounted, killed(3), killed(3));
+		expect(looks.flatMap(({ worse }) => worse)).not.toContain('oom-kills');
+		expect(watch(killed(3), uncounted, killed(4)).at(-1)!.worse).toContain('oom-kills');
+	});
+
+	test('are said in the message as a warning', () => {
+		const { state } = compare(null, look(killed(3)));
+		expect(asMessage(compare(state, look(killed(4))), state, 'en')).toContain('[warning] The kernel killed processes');
+		// A state of before they were counted says nothing of them.
+		const { takenAt: at, faults } = state;
+		expect(compare({ takenAt: at, faults }, look(killed(4))).worse).toEqual([]);
+	});
 });
 
 test('notes make no message', () => {
