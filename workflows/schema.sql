@@ -266,6 +266,8 @@ CREATE TABLE IF NOT EXISTS mcp_tool_pins (
 	pinned_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (server, tool)
 );
+-- Over the whole row, under a key that the database does not know.
+ALTER TABLE mcp_tool_pins ADD COLUMN IF NOT EXISTS signature text NOT NULL DEFAULT '';
 
 -- The tables of the workflow "🩺 VPS Watch".
 

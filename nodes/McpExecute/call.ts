@@ -227,7 +227,11 @@ export async function listTools(
 	return listed;
 }
 
-/** Trusts a tool's definition as it is served now, and gives what changed. A pin in the policy file stays what it is. */
+/**
+ * Trusts a tool's definition as it is served now, and gives what changed. A pin in the policy file stays what it is. Only
+ * who may approve calls of the tool's risk may do so, or of any risk where that one needs no approval; rejects with
+ * LocalAiError `refused`, and the attempt is on record.
+ */
 export async function acceptDefinition(
 	serverName: string,
 	toolName: string,
@@ -240,13 +244,20 @@ export async function acceptDefinition(
 	const tool = server?.tools.get(toolName);
 	if (server === undefined) throw notAllowed(refusal('SERVER_NOT_ALLOWED'));
 	if (tool === undefined) throw notAllowed(refusal('TOOL_NOT_ALLOWED'));
+	const now = (gate.now ?? Date.now)();
+	const named = { call: randomUUID(), server: serverName, tool: toolName, acceptedBy };
+	if (!mayTrust(acceptedBy, tool, gate)) {
+		const fault = refusal('APPROVAL_RBAC', 'This person may not trust the definition of a tool of this risk.');
+		await appendAlone(gate.database, gate.auditKey, { ...named, event: 'refused', code: fault.code }, now);
+		throw notAllowed(fault);
+	}
 	const definition = (await gate.sessions.listTools(server, access, signal)).find(({ name }) => name === toolName);
 	if (definition === undefined) throw notAllowed(refusal('TOOL_MISSING'));
 	const changes = await changesOf(definition, server, tool, gate);
-	const now = (gate.now ?? Date.now)();
-	const facts = { call: randomUUID(), server: serverName, tool: toolName, acceptedBy, changes: [...changes] };
+	const facts = { ...named, changes: [...changes] };
 	const auditId = await inTransaction(gate.database, async (query) => {
-		await setPin(query, serverName, definition);
+		await holdAudit(query);
+		await setPin(query, gate.auditKey, serverName, definition);
 		return await append(
 			query,
 			gate.auditKey,
@@ -313,9 +324,9 @@ async function lookUp(run: Run): Promise<DecisionRequest | { refusal: Refusal }>
 async function knownDefinition(
 	server: ServerPolicy,
 	tool: ToolPolicy,
-	{ request, gate, signal }: Run,
+	{ request, gate, signal, now }: Run,
 ): Promise<KnownDefinition | null> {
-	const { policy, database, sessions, definitionAgeMs = 1000 } = gate;
+	const { policy, database, auditKey, sessions, definitionAgeMs = 1000 } = gate;
 	const kept = lastKnown.get(sessions) ?? new Map<string, Kept>();
 	lastKnown.set(sessions, kept);
 	const key = JSON.stringify([policy.version, server.name, server.transport, tool.name, request.access.key]);
@@ -328,7 +339,7 @@ async function knownDefinition(
 	let known: KnownDefinition | null = null;
 	if (definition !== undefined) {
 		const hash = definitionHash(definition);
-		const pinned = tool.pin ?? (await pinOf(database, server.name, definition)).hash;
+		const pinned = tool.pin ?? (await pinOf(database, auditKey, server.name, definition, now())).hash;
 		known = { definition, hash, pinned, input: inputCheck(definition, hash) };
 	}
 	if (kept.size >= 1000) kept.clear();
@@ -539,12 +550,18 @@ async function changesOf(
 	tool: ToolPolicy,
 	gate: Gate,
 ): Promise<readonly string[]> {
-	const pin = await pinOf(gate.database, server.name, definition);
+	const pin = await pinOf(gate.database, gate.auditKey, server.name, definition, (gate.now ?? Date.now)());
 	const trusted = tool.pin ?? pin.hash;
 	const hash = definitionHash(definition);
 	if (hash === trusted) return [];
+	if (trusted === '') return ['what the database says was trusted is not what was put there'];
 	if (pin.hash === trusted) return definitionDifference(pin.definition, definition);
 	return [`the policy pins ${trusted}, and served is ${hash}`];
+}
+
+function mayTrust(person: string, { risk }: ToolPolicy, { policy: { approvers } }: Gate): boolean {
+	const own = approvers.get(risk) ?? [];
+	return (own.length > 0 ? own : [...approvers.values()].flat()).includes(person);
 }
 
 function secretsOf({ bearerToken, env = {} }: Access): readonly string[] {

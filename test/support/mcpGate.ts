@@ -128,6 +128,7 @@ export interface TestGate extends Gate {
 	with(changes: Partial<Gate>): TestGate;
 	/** A token for a task by the policy in force, whatever the claims say otherwise. */
 	token(task: object, claims?: Partial<Approval>): Promise<string>;
+	/** All records but those of definitions seen for the first time. */
 	audit(): Promise<Array<Record<string, unknown>>>;
 	/** Forgets everything, as an empty database does. */
 	empty(): Promise<void>;
@@ -174,9 +175,9 @@ export async function openGate(url: string, data: string, text = policyText(data
 			);
 		},
 		audit: async () =>
-			(await database.query<{ record: Record<string, unknown> }>('SELECT record FROM mcp_audit ORDER BY seq')).rows.map(
-				({ record }) => record,
-			),
+			(await database.query<{ record: Record<string, unknown> }>('SELECT record FROM mcp_audit ORDER BY seq')).rows
+				.map(({ record }) => record)
+				.filter((record) => record?.isFirst !== true),
 		empty: async () => {
 			await database.query(`TRUNCATE mcp_approval_requests, mcp_approvals_used, mcp_audit, mcp_tool_pins;
 				UPDATE mcp_audit_head SET seq = 0, hash = '', signature = ''`);

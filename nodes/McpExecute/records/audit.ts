@@ -66,6 +66,7 @@ export async function holdAudit(query: Query): Promise<void> {
  */
 export async function append(query: Query, key: AuditKey, entry: AuditEntry, now: number): Promise<string> {
 	const [head] = await query<Head>('SELECT seq::text, hash, signature FROM mcp_audit_head FOR UPDATE');
+	if (head?.seq === '0' && (await hasPast(query))) throw tampered();
 	const link = linkTo(signed(head, key), key, entry, now);
 	await query(
 		`WITH added AS (INSERT INTO mcp_audit (seq, record, hash) VALUES ($1, $2, $3))
@@ -81,8 +82,8 @@ export async function append(query: Query, key: AuditKey, entry: AuditEntry, now
  */
 export async function appendAlone(database: Database, key: AuditKey, entry: AuditEntry, now: number): Promise<string> {
 	const known = heads.get(database);
-	const link = linkTo(known === undefined || !isSigned(known, key) ? emptyHead : known, key, entry, now);
-	const added = await ask(
+	const link = known !== undefined && isSigned(known, key) ? linkTo(known, key, entry, now) : undefined;
+	const added = link && (await ask(
 		database,
 		`WITH moved AS (
 			UPDATE mcp_audit_head SET seq = $1, hash = $3, signature = $4
@@ -90,8 +91,8 @@ export async function appendAlone(database: Database, key: AuditKey, entry: Audi
 		)
 		INSERT INTO mcp_audit (seq, record, hash) SELECT $1, $2, $3 FROM moved RETURNING seq`,
 		[link.head.seq, link.record, link.head.hash, link.head.signature, link.before.hash, link.before.signature],
-	);
-	if (added.length === 1) {
+	));
+	if (link && added?.length === 1) {
 		heads.set(database, link.head);
 		return auditIdOf(link.head);
 	}
@@ -105,7 +106,7 @@ export async function appendAlone(database: Database, key: AuditKey, entry: Audi
 
 /**
  * Recomputes the whole chain. Any record that was changed, removed, added or moved is found, those at the end too, and
- * any approval that was used twice; what was cut off together with an older copy of the head is found by an `anchor`, an
+ * any approval that was used twice, as are requests, used approvals and pins of which no record tells; what was cut off together with an older copy of the head is found by an `anchor`, an
  * `auditId` kept elsewhere.
  */
 export async function verifyAudit(database: Database, key: AuditKey, anchor?: string): Promise<AuditReport> {
@@ -123,6 +124,7 @@ export async function verifyAudit(database: Database, key: AuditKey, anchor?: st
 					rows.at(-1)!.seq,
 				]);
 			}
+			chain.compare(await whatStandsBeside(query));
 			return chain.report(head, anchored);
 		},
 		'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
@@ -166,7 +168,8 @@ interface Head {
 
 interface Row {
 	readonly seq: string;
-	readonly record: Record<string, unknown>;
+	/** Whoever can write to the database can put anything there. */
+	readonly record: Record<string, unknown> | null;
 	readonly hash: string;
 }
 
@@ -175,8 +178,6 @@ interface Anchor {
 	readonly hash: string;
 }
 
-/** As the schema puts it there, before anything was recorded. */
-const emptyHead: Head = { seq: '0', hash: '', signature: '' };
 /** The head that this process last left; the database says whether it still is the head. */
 const heads = new WeakMap<Database, Head>();
 
@@ -193,6 +194,7 @@ class Chain {
 	private readonly begun = new Set<string>();
 	private readonly approvals = new Set<unknown>();
 	private readonly answered = new Set<string>();
+	private readonly told = new Set<string>();
 
 	constructor(private readonly key: AuditKey) {}
 
@@ -207,6 +209,33 @@ class Chain {
 		}
 		this.seq = seq;
 		this.hash = hash;
+		if (record === null) return;
+		this.note(seq, record);
+	}
+
+	/** What other tables say happened, and no record. */
+	compare({ used, requests, pins }: Beside): void {
+		for (const { id } of used) {
+			if (!this.told.has(`approval ${id}`)) this.fault(this.seq, `is the last, and none tells of the approval ${id}`);
+		}
+		for (const { id } of requests) {
+			if (!this.told.has(`request ${id}`)) this.fault(this.seq, `is the last, and none tells of the request ${id}`);
+		}
+		for (const { server, tool, hash } of pins) {
+			if (this.told.has(toldOf(server, tool, hash))) continue;
+			this.fault(this.seq, `is the last, and none tells of the pin of ${visible(tool)} of ${visible(server)}`);
+		}
+	}
+
+	private note(seq: number, record: Record<string, unknown>): void {
+		if (record.approval !== undefined) this.told.add(`approval ${String(record.approval)}`);
+		if (record.event === 'pending') this.told.add(`request ${String(record.request)}`);
+		if (record.event === 'pinned') {
+			const { server, tool, definition, isFirst } = record;
+			const pinned = toldOf(server, tool, '');
+			if (isFirst === true && this.told.has(pinned)) this.fault(seq, 'trusts a tool as new that was pinned before');
+			this.told.add(pinned).add(toldOf(server, tool, definition));
+		}
 		const call = String(record.call);
 		if (record.event === 'intent') {
 			this.begun.add(call);
@@ -242,6 +271,26 @@ class Chain {
 	}
 }
 
+/** Rows that are there only if a record was written with them. */
+interface Beside {
+	readonly used: ReadonlyArray<{ readonly id: string }>;
+	readonly requests: ReadonlyArray<{ readonly id: string }>;
+	readonly pins: ReadonlyArray<{ readonly server: string; readonly tool: string; readonly hash: string }>;
+}
+
+async function whatStandsBeside(query: Query): Promise<Beside> {
+	return {
+		used: await query('SELECT id FROM mcp_approvals_used ORDER BY used_at'),
+		requests: await query(`SELECT id FROM mcp_approval_requests WHERE signature <> '' ORDER BY created_at`),
+		pins: await query(`SELECT server, tool, hash FROM mcp_tool_pins WHERE signature <> '' ORDER BY server, tool`),
+	};
+}
+
+/** Names as a record holds them. */
+function toldOf(server: unknown, tool: unknown, hash: unknown): string {
+	return JSON.stringify(presentable([String(server), String(tool), String(hash)]));
+}
+
 function parseAnchor(text: string): Anchor {
 	const [seq, hash = ''] = text.split(':');
 	return { seq: Number(seq), hash };
@@ -258,17 +307,32 @@ function linkTo(before: Head, key: AuditKey, entry: AuditEntry, now: number) {
 
 function signed(head: Head | undefined, key: AuditKey): Head {
 	if (head !== undefined && isSigned(head, key)) return head;
-	throw new LocalAiError('refused', 'The audit was tampered with, or its key was changed: its head is not ours', {
+	throw tampered();
+}
+
+function tampered(): LocalAiError {
+	return new LocalAiError('refused', 'The audit was tampered with, or its key was changed: its head is not ours', {
 		hint: 'Run Verify Audit. Until the cause is found no tool is called.',
 		reason: 'AUDIT',
 	});
+}
+
+/** Whether an audit without records was not always so; what the transaction itself has just added is no past. */
+async function hasPast(query: Query): Promise<boolean> {
+	const [past] = await query<{ found: boolean }>(
+		`SELECT EXISTS (SELECT 1 FROM mcp_audit)
+			OR EXISTS (SELECT 1 FROM mcp_approvals_used WHERE xmin <> pg_current_xact_id()::xid)
+			OR EXISTS (SELECT 1 FROM mcp_approval_requests WHERE signature <> '' AND xmin <> pg_current_xact_id()::xid)
+			OR EXISTS (SELECT 1 FROM mcp_tool_pins WHERE signature <> '' AND xmin <> pg_current_xact_id()::xid) AS found`,
+	);
+	return past?.found !== false;
 }
 
 function auditIdOf({ seq, hash }: Head): string {
 	return `${seq}:${hash}`;
 }
 
-function linkHash(key: AuditKey, seq: number, previous: string, record: object): string {
+function linkHash(key: AuditKey, seq: number, previous: string, record: object | null): string {
 	return createHmac('sha256', key.chain).update(canonical({ seq, previous, record })).digest('hex');
 }
 

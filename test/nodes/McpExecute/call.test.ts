@@ -15,7 +15,7 @@ import {
 	type CallRequest,
 	type CallResult,
 } from '../../../nodes/McpExecute/call';
-import { definitionFlags } from '../../../nodes/McpExecute/task/definitions';
+import { definitionFlags, definitionHash } from '../../../nodes/McpExecute/task/definitions';
 import { access, caller, fileTools, openGate, policyText, said, type TestGate } from '../../support/mcpGate';
 import { startPostgres, type PostgresServer } from '../../support/postgres';
 
@@ -77,7 +77,7 @@ describe('a task on its way', () => {
 		expect(records[3]).toMatchObject({ call: records[2]!.call, outcome: 'ok', arguments: records[2]!.arguments });
 		expect(JSON.stringify(records)).not.toMatch(/hunter2|new\.txt/);
 		expect(await verifyAudit(gate.database, gate.auditKey, result.auditId!)).toMatchObject({
-			...{ ok: true, records: 4, unknownOutcomes: [] },
+			...{ ok: true, records: 5, unknownOutcomes: [] },
 			head: result.auditId,
 		});
 	});
@@ -178,6 +178,21 @@ describe('a task on its way', () => {
 		expect(gate.server.calls).toEqual([]);
 	});
 
+	test('an audit that was emptied stops every call, and is found without an anchor', async () => {
+		await call(write, { approval: await gate.token(write) });
+		await gate.database.query(`DELETE FROM mcp_audit; UPDATE mcp_audit_head SET seq = 0, hash = '', signature = ''`);
+		const { ok, faults } = await verifyAudit(gate.database, gate.auditKey);
+		expect(ok).toBe(false);
+		expect(faults.map(({ fault }) => fault)).toEqual([
+			expect.stringContaining('none tells of the approval'),
+			'is the last, and none tells of the pin of write_file of filesystem',
+		]);
+		expect(await call(read)).toMatchObject({ decision: 'refuse', code: 'AUDIT' });
+		const restarted = await openGate(url, data);
+		expect(await call(read, {}, undefined, restarted)).toMatchObject({ decision: 'refuse', code: 'AUDIT' });
+		await restarted.end();
+	});
+
 	test('an audit that was tampered with stops every call', async () => {
 		await call(read);
 		await gate.database.query(`UPDATE mcp_audit_head SET hash = reverse(hash)`);
@@ -198,7 +213,7 @@ describe('an approval', () => {
 		const restarted = await openGate(url, data);
 		expect(await call(write, { approval }, undefined, restarted)).toMatchObject({ code: 'APPROVAL_REPLAY' });
 		await restarted.end();
-		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({ ok: true, records: 102 });
+		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({ ok: true, records: 103 });
 	});
 
 	test('that somebody lets be used again, in the database itself, is found in the audit', async () => {
@@ -207,7 +222,7 @@ describe('an approval', () => {
 		await gate.database.query('DELETE FROM mcp_approvals_used');
 		expect(await call(write, { approval })).toMatchObject({ decision: 'allow' });
 		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({
-			...{ ok: false, faults: [{ seq: 3, fault: 'uses an approval a second time' }] },
+			...{ ok: false, faults: [{ seq: 4, fault: 'uses an approval a second time' }] },
 		});
 	});
 
@@ -242,7 +257,7 @@ describe('an approval', () => {
 	test('is not needed where the policy needs none, and then not used up; but one that is false is refused', async () => {
 		const approval = await gate.token(read);
 		for (let i = 0; i < 2; i += 1) expect(await call(read, { approval })).toMatchObject({ decision: 'allow' });
-		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({ ok: true, records: 4 });
+		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({ ok: true, records: 5 });
 		expect((await gate.database.query('SELECT count(*)::int FROM mcp_approvals_used')).rows).toEqual([{ count: 0 }]);
 		expect(await call(read, { approval: 'x.y.z' })).toMatchObject({ code: 'APPROVAL_SIG' });
 	});
@@ -379,6 +394,44 @@ describe('definitions', () => {
 		expect(listed!.flags).toHaveLength(2);
 		expect(listed!.flags.join()).toContain('\\u{1b}[8mhidden\\u{1b}[0m \\u{e0041}\\u{e0042}');
 		expect(fileTools.flatMap(definitionFlags)).toEqual([]);
+	});
+
+	test('is trusted only by who may approve: calls of its risk, or any where that needs no approval', async () => {
+		const trust = (tool: string, who: string) => acceptDefinition('filesystem', tool, who, access, gate);
+		for (const [tool, who] of [
+			['move_file', 'ann'],
+			['read_text_file', 'eve'],
+			['write_file', ''],
+		] as const) {
+			await expect(trust(tool, who)).rejects.toMatchObject({ code: 'refused', reason: 'APPROVAL_RBAC' });
+			expect((await gate.audit()).at(-1)).toMatchObject({ event: 'refused', tool, acceptedBy: who });
+		}
+		await trust('move_file', 'bob');
+		await trust('read_text_file', 'ann');
+	});
+
+	test('a pin that was changed in the database trusts nothing', async () => {
+		await call(read);
+		gate.server.tools = changed({ description: 'now evil' });
+		const evil = gate.server.tools.find(({ name }) => name === 'read_text_file')!;
+		const update = 'UPDATE mcp_tool_pins SET hash = $1, definition = $2';
+		await gate.database.query(update, [definitionHash(evil), JSON.stringify(evil)]);
+		expect(await call(read)).toMatchObject({ code: 'TOOL_CHANGED' });
+		const [listed] = await listTools('filesystem', caller, access, gate);
+		expect(listed!.changes).toEqual(['what the database says was trusted is not what was put there']);
+		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({ ok: false });
+	});
+
+	test('a definition first seen is on record, and one that is made new again is found', async () => {
+		await call(read);
+		const first = async () =>
+			(await gate.database.query(`SELECT record FROM mcp_audit WHERE record ->> 'isFirst' = 'true'`)).rows;
+		expect(await first()).toMatchObject([{ record: { event: 'pinned', tool: 'read_text_file' } }]);
+		await gate.database.query('DELETE FROM mcp_tool_pins');
+		await call(read);
+		expect(await verifyAudit(gate.database, gate.auditKey)).toMatchObject({
+			...{ ok: false, faults: [{ fault: 'trusts a tool as new that was pinned before' }] },
+		});
 	});
 
 	test('a pin in the policy holds from the first call on, whatever the store says', async () => {

@@ -251,6 +251,20 @@ test('a call without its outcome is unknown, one that ended is not', async () =>
 	expect(await verifyAudit(gate.database, key)).toMatchObject({ ok: true, unknownOutcomes: ['open'] });
 });
 
+test('a record that is none is a fault, not the end of the report', async () => {
+	await add('a');
+	await add('b');
+	await sql(`UPDATE mcp_audit SET record = 'null' WHERE seq = 1`);
+	expect(await verifyAudit(gate.database, key)).toMatchObject({ ok: false, records: 2, faults: [{ seq: 1 }] });
+});
+
+test('a request that was answered twice is found', async () => {
+	for (const event of ['approved', 'rejected']) await add('a', { event });
+	expect(await verifyAudit(gate.database, key)).toMatchObject({
+		...{ ok: false, faults: [{ seq: 2, fault: 'answers a request a second time' }] },
+	});
+});
+
 test('the shape of arguments tells nothing of their content', () => {
 	const shape = shapeOf({ password: 'hunter2', list: ['secret', 7, null], deep: { a: { b: { c: 'secret' } } } });
 	expect(shape).toEqual({
