@@ -10,7 +10,6 @@
  * SCANNER_UNITS_FILE    what a timer on the host writes of systemd; default is to ask systemd itself
  * SCANNER_BACKUPS       folder of backups, one entry each
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { collectFacts } from '../../nodes/VpsHealth/diagnose';
@@ -18,6 +17,7 @@ import { readBackups } from '../../nodes/VpsHealth/backups';
 import { ownRoots, readHost, type HostRoots } from '../../nodes/VpsHealth/host';
 import type { ScannedFacts } from '../../nodes/VpsHealth/scanner';
 import { askSystemd, readSystemdFile } from '../../nodes/VpsHealth/systemd';
+import { bearsToken } from '../../nodes/shared/bearer';
 import { LocalAiError } from '../../nodes/shared/errors';
 
 export interface ScannerSettings {
@@ -70,7 +70,7 @@ export async function startScanner(settings: ScannerSettings): Promise<Server> {
 		if (request.method !== 'GET') return answer(405, { error: 'Only GET is served here.' }, { allow: 'GET' });
 		if (request.url === '/health') return answer(200, { status: 'ok' });
 		if (request.url !== '/facts') return answer(404, { error: 'There are /facts and /health.' });
-		if (!holds(request, token)) {
+		if (!bearsToken(request, token)) {
 			return answer(401, { error: 'A bearer token is needed.' }, { 'www-authenticate': 'Bearer' });
 		}
 		// Whoever asks while an answer is being made gets the same one.
@@ -105,12 +105,6 @@ async function scan({ roots, unitsFile, backups }: ScannerSettings): Promise<Sca
 
 function nameOf({ headers }: IncomingMessage): string {
 	return (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
-}
-
-function holds({ headers }: IncomingMessage, token: string): boolean {
-	const given = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
-	const digest = (text: string) => createHash('sha256').update(text).digest();
-	return timingSafeEqual(digest(given), digest(token));
 }
 
 function readToken(file: string | undefined): string {

@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import {
 	hostHeaderValidation,
@@ -7,6 +6,7 @@ import {
 	toNodeHandler,
 } from '@modelcontextprotocol/node';
 import type { Sessions } from '../../nodes/McpExecute/sessions';
+import { bearsToken } from '../../nodes/shared/bearer';
 import { relay } from './relay';
 import type { OfferedServer } from './servers';
 
@@ -156,13 +156,6 @@ function watched(sessions: Sessions, answered: () => void): Sessions {
 		callTool: (...args) => noting(sessions.callTool(...args)),
 		close: () => sessions.close(),
 	};
-}
-
-/** Compares in a time that tells nothing of the token. */
-function bearsToken({ headers }: IncomingMessage, token: string): boolean {
-	const [, given = ''] = /^Bearer ([^\s]+)$/i.exec(headers.authorization ?? '') ?? [];
-	const digest = (text: string) => createHash('sha256').update(text).digest();
-	return timingSafeEqual(digest(given), digest(token)) && given !== '';
 }
 
 async function receive(request: IncomingMessage, maxBytes: number): Promise<Buffer | 'too large'> {
