@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
 import { isContainer } from './host';
+import { redaction } from './redaction';
 
 export interface RunRequest {
 	/** A name of the table below. */
@@ -48,8 +49,19 @@ export async function runCommand(request: RunRequest): Promise<RunResult> {
 	const ended = await run(file, args, { command, timeoutMs, maxBytes, ...(signal && { signal }) });
 	const durationMs = Date.now() - started;
 	const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-	return { command, argv: [file, ...args], ...ended, durationMs, ranIn: isContainer(mounts) ? 'container' : 'machine' };
+	const shown = { stdout: redact(ended.stdout), stderr: redact(ended.stderr) };
+	return {
+		command,
+		argv: [file, ...args],
+		...ended,
+		...shown,
+		durationMs,
+		ranIn: isContainer(mounts) ? 'container' : 'machine',
+	};
 }
+
+/** What programs write into a log holds passwords now and then. */
+const redact = redaction([]);
 
 /** What would be run. Throws LocalAiError `refused` for a command or an argument that the table does not have. */
 export function planCommand({ command, arguments: given = {} }: Pick<RunRequest, 'command' | 'arguments'>): {

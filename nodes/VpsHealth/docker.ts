@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
 import { known, unknown, type ContainerFacts, type ContainerState, type Fact } from './facts';
+import { redaction } from './redaction';
 
 export type DockerAddress =
 	| { readonly kind: 'socket'; readonly path: string }
@@ -507,23 +508,6 @@ class LogEnd {
 		for (const stream of ['stdout', 'stderr'] as const) if (open[stream].length > 0) close(stream);
 		return lines;
 	}
-}
-
-const secretName = /pass|secret|token|key|credential|auth|dsn|private|salt|cert|url|uri|connection/i;
-
-/** Takes the values of secret variables out of a text, and what stands between `//` and `@` in addresses. */
-export function redaction(environment: readonly string[] | null | undefined): (text: string) => string {
-	const secrets = (environment ?? [])
-		.map((entry) => /^([^=]*)=(.*)$/s.exec(entry))
-		.filter((entry) => entry !== null)
-		.filter(([, name, value]) => secretName.test(name!) && value!.length >= 6)
-		.map(([, name, value]) => ({ name: name!, value: value! }))
-		.sort((a, b) => b.value.length - a.value.length);
-	return (text) =>
-		secrets
-			.reduce((rest, { name, value }) => rest.replaceAll(value, `[${name}]`), text)
-			.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, '$1[redacted]@')
-			.replace(/\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}/gi, '$1 [redacted]');
 }
 
 interface Engine {

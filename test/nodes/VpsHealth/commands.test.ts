@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import childProcess from 'node:child_process';
 import { existsSync } from 'node:fs';
+import fsPromises from 'node:fs/promises';
 
 import { commandNames, commands, planCommand, runCommand } from '../../../nodes/VpsHealth/commands';
 
@@ -165,6 +166,27 @@ describe('run', () => {
 			spawning.mockRestore();
 			killing.mockRestore();
 			unkillable?.kill('SIGKILL');
+		}
+	});
+
+	test.each(['unit-log', 'kernel-log'])('passwords that stand in what %s says are taken out', async (command) => {
+		const { spawn } = childProcess;
+		const line = 'connecting to postgres://n8n:s3cret-word@db/n8n, DB_PASSWORD=s3cret-word, Bearer s3cret-word';
+		const spawning = jest
+			.spyOn(childProcess, 'spawn')
+			.mockImplementation((_file, _args, options) =>
+				spawn('sh', ['-c', `echo '${line}'; echo '${line}' >&2`], options),
+			);
+		// The program itself need not be installed here.
+		const looking = jest.spyOn(fsPromises, 'access').mockResolvedValue();
+		try {
+			const given = command === 'unit-log' ? { unit: 'n8n.service' } : {};
+			const { stdout, stderr } = await runCommand({ command, arguments: given });
+			const shown = 'connecting to postgres://[redacted]@db/n8n, DB_PASSWORD=[redacted], Bearer [redacted]\n';
+			expect({ stdout, stderr }).toEqual({ stdout: shown, stderr: shown });
+		} finally {
+			spawning.mockRestore();
+			looking.mockRestore();
 		}
 	});
 
