@@ -144,12 +144,19 @@ export function numbersIn(text: string, decimalMark: DecimalMark | undefined): P
 export function foundIn(cell: Cell, start: number, end: number, value: string): Found {
 	const words = cell.words.filter((word) => word.start < end && word.start + word.text.length > start);
 	const [first = cell.words[0]] = words;
-	const last = words.at(-1) ?? first;
-	if (first === undefined || last === undefined) throw new RangeError(`no words between ${start} and ${end}`);
+	if (first === undefined) throw new RangeError(`no words between ${start} and ${end}`);
+	const last = lastInOnePiece(words) ?? first;
 	const quote = cell.text.slice(first.start, last.start + last.text.length);
 	if (!('page' in first.place)) return { value, place: { ...first.place, quote } };
 	const boxes = words.flatMap(({ place }) => ('box' in place ? [place.box] : []));
 	return { value, place: { page: first.place.page, box: around(boxes, first.place.box), quote } };
+}
+
+/** Of a text, the last word before what was joined from another row: a quote is what stands there in one piece. */
+function lastInOnePiece(words: Cell['words']): Cell['words'][number] | undefined {
+	const shiftOf = ({ place, start }: Cell['words'][number]) => ('offset' in place ? place.offset - start : 0);
+	const [first] = words;
+	return first && words.findLast((word) => shiftOf(word) === shiftOf(first));
 }
 
 /** The whole cell as a value, its text as printed. */

@@ -32,7 +32,7 @@ export function supportOf(index: PageIndex, path: HeaderPath, value: string, pla
 				.some(({ cell, start, text }) => cell === at.cell.cell && at.start >= start && at.start < start + text.length),
 	);
 	if (other !== undefined) return { kind: 'other', as: other.cell.text.slice(other.start, other.end).trim() };
-	return { kind: labelled.length === 0 && isOnlyOne(index, path, at) ? 'own' : 'none' };
+	return { kind: labelled.length === 0 && isOnlyOne(index, path, at, value) ? 'own' : 'none' };
 }
 
 /** The rows and labels of a page; every field of a document asks for them, and a long one has thousands. */
@@ -217,9 +217,10 @@ function cellOver(index: PageIndex, { row, cell }: At): string {
 }
 
 /** A lone date, currency or seller's code; names, numbers and amounts look like too many other things. */
-function isOnlyOne(index: PageIndex, path: HeaderPath, at: At): boolean {
+function isOnlyOne(index: PageIndex, path: HeaderPath, at: At, value: string): boolean {
 	const cells = index.rows.flatMap((row) => row.cells);
-	const texts = () => cells.map(({ plain }) => plain);
+	const alike = (code: RegExp) => cells.flatMap(({ plain }) => plain.match(code) ?? []);
+	const isAlone = (codes: readonly string[]) => codes.length === 1 && bare(codes[0]!) === bare(value);
 	switch (path) {
 		case 'date': {
 			const alone = at.start === 0 && at.end === at.cell.cell.text.length && at.cellAt === 0;
@@ -227,13 +228,17 @@ function isOnlyOne(index: PageIndex, path: HeaderPath, at: At): boolean {
 		}
 		case 'currency': {
 			const used = ['EUR', 'USD', 'GBP', 'CHF'].filter((code) => matches(index, code, 'currency').length > 0);
-			return used.length === 1;
+			return used.length === 1 && used[0] === value;
 		}
 		case 'seller.siret':
-			return texts().flatMap((text) => text.match(/(?<!\d)\d{3} ?\d{3} ?\d{3} ?\d{5}(?!\d)/g) ?? []).length === 1;
+			return isAlone(alike(/(?<!\d)\d{3} ?\d{3} ?\d{3} ?\d{5}(?!\d)/g));
 		case 'seller.vat':
-			return texts().flatMap((text) => text.match(/\b[A-Z]{2} ?\d{2}(?: ?\d{3}){3}\b/g) ?? []).length === 1;
+			return isAlone(alike(/\b[A-Z]{2} ?\d{2}(?: ?\d{3}){3}\b/g));
 		default:
 			return false;
 	}
+}
+
+function bare(code: string): string {
+	return code.replace(/[ .]/g, '').toUpperCase();
 }

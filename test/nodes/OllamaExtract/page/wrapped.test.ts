@@ -55,14 +55,14 @@ describe('a description that goes on in the next row of a text', () => {
 		});
 	});
 
-	test('over several rows, each with the offset of its first', () => {
+	test('over several rows, its place being its beginning, word for word', () => {
 		const text = textOf(laying, 'parquet chêne massif 14 mm,', '  y compris plinthes', removal);
 		const { lines } = readFields(rowsOfText(text), 'devis');
 		expect(lines[0]?.description).toEqual({
 			value: 'Fourniture et pose de parquet chêne massif 14 mm, y compris plinthes',
 			place: {
 				offset: text.indexOf('Fourniture'),
-				quote: 'Fourniture et pose de parquet chêne massif 14 mm, y compris plinthes',
+				quote: 'Fourniture et pose de',
 			},
 		});
 	});
