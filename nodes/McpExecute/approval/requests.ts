@@ -45,7 +45,7 @@ export type Answer =
 
 /**
  * Opens a request, or gives the one that is open for the same task and caller and still is as it was opened. At most
- * 1,000 are open at a time.
+ * 100 of a workflow are open at a time.
  */
 export async function openRequest(
 	query: Query,
@@ -65,10 +65,11 @@ export async function openRequest(
 	const open = alike.find((row) => isRowSigned(key.requests, wordsOf(row), row.signature));
 	if (open !== undefined) return opened(open);
 	const [{ count } = { count: 0 }] = await query<{ count: number }>(
-		`SELECT count(*)::int FROM mcp_approval_requests WHERE state = 'pending' AND expires_at > $1`,
-		[at],
+		`SELECT count(*)::int FROM mcp_approval_requests
+		WHERE state = 'pending' AND expires_at > $1 AND caller ->> 'workflowId' = $2`,
+		[at, (JSON.parse(caller) as Caller).workflowId],
 	);
-	if (count >= maxOpen) return refusal('LIMIT', `${maxOpen} requests for approval are open. Answer some first.`);
+	if (count >= maxOpen) return refusal('LIMIT', `${maxOpen} requests of this workflow for approval are open. Answer some first.`);
 	const row = {
 		...{ id: randomUUID(), task_hash: taskHash, policy_version: policy.version, server: task.server, tool: task.tool },
 		...{ risk, caller: JSON.parse(caller) as unknown, shown, expires_at: new Date(now + policy.requestLifetimeMs) },
@@ -155,7 +156,7 @@ interface Row {
 /** What a row says from its opening on, as it is signed. */
 type Words = Omit<Row, 'state' | 'signature'>;
 
-const maxOpen = 1000;
+const maxOpen = 100;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function answerFault(row: Row | undefined, approver: string, policy: Policy, now: number): Refusal | null {

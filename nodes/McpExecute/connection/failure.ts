@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LocalAiError } from '../../shared/errors';
+import { visible } from '../task/text';
 
 const field = 'aurastack/failure';
 
@@ -25,10 +26,10 @@ export function toWire({ code, reason, hint, retryAfterMs }: LocalAiError): Reco
 	};
 }
 
-/** The failure that `data` tells of, with the message of its JSON-RPC error; undefined when it tells of none. */
+/** The failure that `data` tells of, with the message of its JSON-RPC error, every character showing; undefined when it tells of none. */
 export function fromWire(message: string, data: unknown): LocalAiError | undefined {
 	const { success, data: told } = wire.safeParse(data);
 	if (!success) return undefined;
 	const { code, ...rest } = told[field];
-	return new LocalAiError(code, message, rest);
+	return new LocalAiError(code, visible(message), { ...rest, hint: visible(rest.hint) });
 }

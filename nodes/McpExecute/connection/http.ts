@@ -76,10 +76,14 @@ export function httpTransport(name: string, { url, addresses }: HttpAddress, lim
 	return { transport, closeConnections: () => agent.destroy() };
 }
 
-/** Whether an IP address belongs to the public internet: none of the special-purpose ranges of RFC 6890. */
+/**
+ * Whether an IP address belongs to the public internet: any of IPv4, or of what is given out of IPv6 (2000::/3), but none
+ * of the special-purpose ranges of RFC 6890.
+ */
 export function isPublic(address: string): boolean {
 	// An IPv4 address that is written as an IPv6 one is looked up among the IPv4 ones.
-	return !special.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+	const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+	return global.check(address, family) && !special.check(address, family);
 }
 
 async function* watch(
@@ -116,6 +120,9 @@ function notPublic(host: string): LocalAiError {
 	});
 }
 
+const global = new BlockList();
+global.addSubnet('0.0.0.0', 0, 'ipv4');
+global.addSubnet('2000::', 3, 'ipv6');
 const special = new BlockList();
 for (const [network, bits] of [
 	...([

@@ -428,8 +428,9 @@ function pick(owner: NodeJS.ProcessEnv, names: readonly string[]): Record<string
 }
 
 function secretsOf(env: Readonly<Record<string, string>>, access: Access): string[] {
-	const named = Object.entries(env).filter(([name]) => secretName.test(name));
-	return [...bearer(access), ...Object.values(access.env ?? {}), ...named.map(([, value]) => value)];
+	// An address or a folder among the variables is no secret, and answers may have to name it.
+	const named = Object.entries({ ...env, ...access.env }).filter(([name]) => secretName.test(name));
+	return [...bearer(access), ...named.map(([, value]) => value)];
 }
 
 function bearer({ bearerToken }: Access): string[] {

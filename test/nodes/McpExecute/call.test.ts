@@ -304,6 +304,15 @@ describe('answering a request', () => {
 		expect(await answer(id, 'approve', 'bob', changed)).toMatchObject({ code: 'POLICY' });
 	});
 
+	test('a workflow that asks without end keeps no other from asking', async () => {
+		const ask = (i: number, from = caller) =>
+			call({ ...write, arguments: { ...write.arguments, content: `${i}` } }, { caller: from });
+		await Promise.all(Array.from({ length: 100 }, (_, i) => ask(i)));
+		expect(await ask(100, { ...caller, user: 'another' })).toMatchObject({ decision: 'refuse', code: 'LIMIT' });
+		expect(await ask(100, { ...caller, workflowId: 'other' })).toMatchObject({ decision: 'pending' });
+		expect(await ask(99)).toMatchObject({ decision: 'pending' });
+	});
+
 	test('an id that is none is unknown', async () => {
 		for (const id of ['', "' OR 1=1", '9c0b6f0e-8b0a-4d8a-9d51-2b8f9a5f1a11']) {
 			expect(await answer(id, 'approve', 'bob')).toMatchObject({ code: 'REQUEST_UNKNOWN' });

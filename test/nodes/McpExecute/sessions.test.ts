@@ -103,6 +103,12 @@ describe('one connection', () => {
 		expect(pid).toEqual(expect.any(Number));
 	});
 
+	test('of what it was given only what is named like a secret is kept out of its answers', async () => {
+		const env = { API_URL: 'http://127.0.0.1:5678', API_KEY: 'CANARY-4711' };
+		const reply = sessions.callTool(started('env').server, { tool: 't', arguments: {} }, { key: 'a', env });
+		expect(JSON.parse(await textOf(reply))).toMatchObject({ API_URL: env.API_URL, API_KEY: '[redacted]' });
+	});
+
 	test('a program that is not there is a matter of the policy', async () => {
 		const error = await failure(call(stdioServer('/nowhere/at-all', [])));
 		expect(error).toMatchObject({ code: 'configuration', reason: 'SPAWN_FAILED' });

@@ -13,6 +13,11 @@ test('a failure behind a gateway arrives as it was', () => {
 	});
 });
 
+test('what a failure says shows every character', () => {
+	const data = { 'aurastack/failure': { code: 'timeout', hint: 'wait\u001b[31m' } };
+	expect(fromWire('late\u202e', data)).toMatchObject({ message: 'late\\u{202e}', hint: 'wait\\u{1b}[31m' });
+});
+
 test.each([
 	['nothing', undefined],
 	['something else', { other: 1 }],

@@ -39,6 +39,10 @@ test.each([
 	['::ffff:8.8.8.8', true],
 	['fd00::1', false],
 	['fe80::1', false],
+	['fec0::1', false],
+	['5f00::1', false],
+	['64:ff9b::7f00:1', false],
+	['::ffff:0:7f00:1', false],
 	['2606:4700::1111', true],
 ])('%s is public: %s', (address, expected) => expect(isPublic(address)).toBe(expected));
 
