@@ -118,7 +118,11 @@ async function recorded<Result>(work: () => Promise<Result>) {
 	const [{ seq } = { seq: '0' }] = await rows<{ seq: string }>('SELECT seq::text FROM mcp_audit_head');
 	const before = callsAtGateway();
 	const result = await work();
-	const added = await rows<{ record: AuditRecord }>('SELECT record FROM mcp_audit WHERE seq > $1 ORDER BY seq', [seq]);
+	// Which tool is seen for the first time depends on the tests before.
+	const added = await rows<{ record: AuditRecord }>(
+		`SELECT record FROM mcp_audit WHERE seq > $1 AND record ->> 'isFirst' IS NULL ORDER BY seq`,
+		[seq],
+	);
 	return { result, records: added.map(({ record }) => record), calls: callsAtGateway() - before };
 }
 
