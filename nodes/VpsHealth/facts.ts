@@ -229,6 +229,13 @@ export interface QueueFacts {
 	readonly consumers: number;
 	/** Those of them that stand in a blocking read, ready for the next job. */
 	readonly blockedConsumers: number;
+	/**
+	 * Workers, at least, that keep their connection open but stopped consuming: silent for long, in no blocking read, and
+	 * more of them than there are locked jobs.
+	 */
+	readonly stoppedConsumers: number;
+	/** The longest silence of a connection that does not stand in a blocking read; 0 where all do. */
+	readonly longestSilenceMs: number;
 	/** Worker and webhook processes that listen to n8n's commands, so are alive, consuming or not. */
 	readonly listeners: number;
 	/** Whether any job started or ended between the two looks. */

@@ -15,7 +15,12 @@ export interface QueueAddress {
 	readonly workers?: ReadonlyArray<{ readonly name: string; readonly url: string }>;
 	/** Between the two looks. Default 600. */
 	readonly windowMs?: number;
+	/** A connection that waits for nothing and said nothing for so long belongs to no idle worker. Default 15 000. */
+	readonly silenceMs?: number;
 }
+
+/** An idle worker of Bull asks again every five seconds (drainDelay). */
+const defaultSilenceMs = 15_000;
 
 /**
  * n8n's queue as Bull keeps it in Redis, looked at twice, without touching it. Who consumes is told by the connections
@@ -24,8 +29,8 @@ export interface QueueAddress {
 export async function readQueue(client: Redis, address: QueueAddress, signal: AbortSignal): Promise<QueueFacts> {
 	const { QUEUE_BULL_PREFIX = 'bull', N8N_REDIS_KEY_PREFIX = 'n8n' } = process.env;
 	const { prefix = QUEUE_BULL_PREFIX, name = 'jobs', n8nPrefix = N8N_REDIS_KEY_PREFIX } = address;
-	const { workers = [], windowMs = 600 } = address;
-	const at = { prefix, name, n8nPrefix };
+	const { workers = [], windowMs = 600, silenceMs = defaultSilenceMs } = address;
+	const at = { prefix, name, n8nPrefix, silenceMs };
 	const [first, probes] = await Promise.all([look(client, at), probe(workers, signal)]);
 	await wait(windowMs, undefined, { signal });
 	const last = await look(client, at);
@@ -43,6 +48,9 @@ export async function readQueue(client: Redis, address: QueueAddress, signal: Ab
 		consumers: Math.max(first.consumers, last.consumers),
 		// Between two waits of five seconds a connection is free for a moment.
 		blockedConsumers: Math.max(first.blockedConsumers, last.blockedConsumers),
+		// Right after its last job a worker has not asked for the next one yet.
+		stoppedConsumers: Math.min(first.stoppedConsumers, last.stoppedConsumers),
+		longestSilenceMs: last.longestSilenceMs,
 		listeners: Math.max(first.listeners, last.listeners),
 		moved:
 			stillActive.length !== first.active.length ||
@@ -64,13 +72,22 @@ interface Look {
 	readonly oldestAt: number | null;
 	readonly consumers: number;
 	readonly blockedConsumers: number;
+	readonly stoppedConsumers: number;
+	readonly longestSilenceMs: number;
 	readonly listeners: number;
+}
+
+interface At {
+	readonly prefix: string;
+	readonly name: string;
+	readonly n8nPrefix: string;
+	readonly silenceMs: number;
 }
 
 const maxActive = 1000;
 
 /** The layout of Bull 4: https://github.com/OptimalBits/bull/blob/develop/lib/queue.js */
-async function look(client: Redis, at: { prefix: string; name: string; n8nPrefix: string }): Promise<Look> {
+async function look(client: Redis, at: At): Promise<Look> {
 	const key = (part: string) => `${at.prefix}:${at.name}:${part}`;
 	const commands = `${at.n8nPrefix}:n8n.commands`;
 	const answers = `${at.n8nPrefix}:n8n.worker-response`;
@@ -89,31 +106,40 @@ async function look(client: Redis, at: { prefix: string; name: string; n8nPrefix
 	const oldest = next ?? nextHeld;
 	const locks = await Promise.all(active.map((id) => client.exists(key(`${id}:lock`))));
 	const oldestAt = oldest === null ? null : await client.hget(key(oldest), 'timestamp');
-	const names = clientsNamed(clients, `${at.prefix}:${Buffer.from(at.name).toString('base64')}`);
+	const named = clientsNamed(clients, `${at.prefix}:${Buffer.from(at.name).toString('base64')}`);
+	const unlocked = active.filter((_, index) => locks[index] === 0);
+	const silences = named.filter(({ blocked }) => !blocked).map(({ silenceMs }) => silenceMs);
+	const silent = silences.filter((silenceMs) => silenceMs >= at.silenceMs).length;
 	const [, listening, , mains] = subscribers as [string, number, string, number];
 	return {
 		waiting: waiting + held,
 		active,
-		unlocked: active.filter((_, index) => locks[index] === 0),
+		unlocked,
 		delayed,
 		failed,
 		paused: paused === 1,
 		oldest,
 		oldestAt: oldestAt === null ? null : Number(oldestAt),
-		consumers: names.length,
-		blockedConsumers: names.filter((flags) => flags.includes('b')).length,
+		consumers: named.length,
+		blockedConsumers: named.filter(({ blocked }) => blocked).length,
+		// A worker with its hands full is silent here too, but it holds the lock of at least one job.
+		stoppedConsumers: Math.max(0, silent - (active.length - unlocked.length)),
+		longestSilenceMs: Math.max(0, ...silences),
 		// The main processes listen to both, workers and webhook processes to the commands only.
 		listeners: Math.max(0, Number(listening) - Number(mains)),
 	};
 }
 
-/** The flags of the connections whose name begins so: https://redis.io/docs/latest/commands/client-list/ */
-function clientsNamed(list: string, name: string): string[] {
+/** The connections whose name begins so: https://redis.io/docs/latest/commands/client-list/ */
+function clientsNamed(list: string, name: string): Array<{ blocked: boolean; silenceMs: number }> {
 	return list
 		.split('\n')
 		.map((line) => new Map(line.split(' ').map((field) => field.split(/=(.*)/s, 2) as [string, string])))
 		.filter((fields) => fields.get('name')?.startsWith(name))
-		.map((fields) => fields.get('flags') ?? '');
+		.map((fields) => ({
+			blocked: fields.get('flags')?.includes('b') ?? false,
+			silenceMs: Number(fields.get('idle') ?? 0) * 1000,
+		}));
 }
 
 async function probe(workers: NonNullable<QueueAddress['workers']>, signal: AbortSignal): Promise<WorkerProbe[]> {

@@ -108,6 +108,8 @@ export function healthyMachine(): MachineFacts {
 			activeWithoutLock: 0,
 			consumers: 1,
 			blockedConsumers: 1,
+			stoppedConsumers: 0,
+			longestSilenceMs: 0,
 			listeners: 1,
 			moved: false,
 			windowMs: 500,

@@ -46,7 +46,6 @@ const explanations: readonly Explanation[] = [
 	{ cause: 'unit-failed', symptoms: ['postgres-down', 'n8n-database-down'], when: ofService(/^postgresql/) },
 	{ cause: 'unit-failed', symptoms: ['redis-down', 'queue-down'], when: ofService(/^redis/) },
 	{ cause: 'unit-failed', symptoms: ['ollama-down'], when: ofService(/^ollama/) },
-	{ cause: 'oom-kills', symptoms: ['executions-crashed', 'queue-stalled-jobs'] },
 	{
 		cause: 'container-oom-killed',
 		symptoms: ['container-restart-loop', 'container-down', 'container-unhealthy', 'container-memory'],
@@ -61,7 +60,7 @@ const explanations: readonly Explanation[] = [
 			cause,
 			symptoms: [
 				...['queue-no-worker', 'queue-not-consumed', 'queue-worker-missing', 'queue-worker-silent'],
-				...['queue-stalled-jobs', 'executions-crashed', 'queue-oldest-job', 'queue-backlog'],
+				...['queue-worker-stopped', 'queue-stalled-jobs', 'executions-crashed', 'queue-oldest-job', 'queue-backlog'],
 			],
 			when: ofService(/worker/),
 		},
@@ -85,7 +84,11 @@ const explanations: readonly Explanation[] = [
 	{ cause: 'queue-paused', symptoms: ['queue-backlog', 'queue-oldest-job'] },
 	{ cause: 'queue-no-worker', symptoms: ['queue-backlog', 'queue-oldest-job', 'queue-worker-silent'] },
 	{ cause: 'queue-not-consumed', symptoms: ['queue-backlog', 'queue-oldest-job'] },
-	{ cause: 'queue-worker-silent', symptoms: ['queue-no-worker', 'queue-worker-missing'] },
+	{ cause: 'queue-worker-silent', symptoms: ['queue-no-worker', 'queue-worker-missing', 'queue-worker-stopped'] },
+	{
+		cause: 'queue-worker-stopped',
+		symptoms: ['queue-stalled-jobs', 'queue-backlog', 'queue-oldest-job', 'executions-crashed'],
+	},
 	{ cause: 'queue-backlog', symptoms: ['queue-oldest-job'] },
 	{ cause: 'queue-stalled-jobs', symptoms: ['executions-crashed'] },
 	{ cause: 'ollama-down', symptoms: ['executions-failing'] },

@@ -39,6 +39,32 @@ export const queueChecks: readonly Check[] = [
 		},
 	),
 	check(
+		'queue-worker-stopped',
+		({ queue }) => queue,
+		(queue, { facts }) => {
+			const { stoppedConsumers, consumers, longestSilenceMs, activeWithoutLock, paused } = queue;
+			if (stoppedConsumers === 0 || paused || idle(queue)) return undefined;
+			return {
+				severity: stoppedConsumers < consumers ? 'warning' : 'critical',
+				cause: {
+					en: 'A worker is alive but does not consume: it is connected, yet neither waits for jobs nor holds one.',
+					fr: 'Un worker est en vie mais ne consomme pas : il est connecté, mais n’attend aucune tâche et n’en tient aucune.',
+				},
+				evidence: [
+					seen('workers stopped', 'workers arrêtés', stoppedConsumers),
+					seen('at the queue', 'dans la file', consumers),
+					seen('silent for', 'muet depuis', longestSilenceMs, 'ms'),
+					seen('running jobs without a lock', 'tâches en cours sans verrou', activeWithoutLock),
+				],
+				nextStep: {
+					en: 'See which worker stands still (state T: stopped), then restart it.',
+					fr: 'Voir quel worker ne bouge plus (état T : arrêté), puis le redémarrer.',
+				},
+				command: `ps -eo pid,stat,etime,args | grep '[n]8n.* worker'; ${restartWorkers(facts)}`,
+			};
+		},
+	),
+	check(
 		'queue-worker-missing',
 		({ queue }) => queue,
 		(queue, { facts }) => {

@@ -79,6 +79,10 @@ const server = (change: Partial<PostgresServer>) => over<PostgresServer>('postgr
 const silent = (path: string) => replace(path, unknown('It is not reachable (ECONNREFUSED).', 'nothing-answers'));
 const failedUnit = (name: string) => unit({ name, active: 'failed', sub: 'failed' });
 const noConsumers = { waiting: 12, oldestWaitingMs: 200_000, active: 0, blockedConsumers: 0, moved: false };
+const oneStopped = queue({
+	...{ consumers: 2, blockedConsumers: 1, listeners: 2, stoppedConsumers: 1, longestSilenceMs: 95_000 },
+	...{ active: 2, activeWithoutLock: 2 },
+});
 
 interface Scenario {
 	readonly what: string;
@@ -534,6 +538,23 @@ const scenarios: readonly Scenario[] = [
 		severity: 'warning',
 	},
 	{
+		what: 'one of two workers is stopped',
+		fault: oneStopped,
+		first: 'queue-worker-stopped',
+		severity: 'warning',
+		explains: ['queue-stalled-jobs'],
+	},
+	{
+		what: 'the only worker is stopped with a job in its hands',
+		fault: queue({
+			...{ consumers: 1, blockedConsumers: 0, stoppedConsumers: 1, longestSilenceMs: 95_000 },
+			...{ active: 1, activeWithoutLock: 1, waiting: 1, oldestWaitingMs: 2_000_000 },
+		}),
+		first: 'queue-worker-stopped',
+		severity: 'critical',
+		explains: ['queue-stalled-jobs', 'queue-oldest-job'],
+	},
+	{
 		what: 'the queue grows',
 		fault: queue({ waiting: 300, oldestWaitingMs: 400_000, active: 5, blockedConsumers: 0 }),
 		first: 'queue-backlog',
@@ -658,6 +679,21 @@ test('every check has a fault above that it finds', () => {
 	const rooms = [...machineChecks, ...containerChecks, ...databaseChecks, ...queueChecks, ...serviceChecks];
 	expect(rooms.map(({ code }) => code).filter((code) => !found.has(code))).toEqual([]);
 	expect(new Set(rooms.map(({ code }) => code)).size).toBe(rooms.length);
+});
+
+test('kills for memory of hours ago are not why a worker stands still', () => {
+	const killed = all(
+		replace('host.oomKills.value', { sinceBoot: 2, byGroup: known([]) }),
+		replace('host.bootedAt.value', minutesBefore(600)),
+	);
+	const { findings } = look(all(killed, oneStopped)(healthyMachine()));
+	expect(findings.map(({ id, explainedBy }) => [id, explainedBy])).toEqual([
+		['oom-kills', null],
+		['queue-worker-stopped', null],
+		['queue-stalled-jobs', 'queue-worker-stopped'],
+	]);
+	const lone = look(all(killed, queue({ active: 3, activeWithoutLock: 2 }))(healthyMachine())).findings;
+	expect(lone.map(({ explainedBy }) => explainedBy)).toEqual([null, null]);
 });
 
 test('a healthy machine has nothing to say', () => {

@@ -1,6 +1,6 @@
 import Bull from 'bull';
 import { Redis } from 'ioredis';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -129,6 +129,46 @@ withServer('a worker whose hands are full is no fault, one whose lock ran out is
 	const stalled = await look(server);
 	expect(stalled.activeWithoutLock).toBe(1);
 	expect(codes(stalled)).toContain('queue-stalled-jobs');
+});
+
+withServer('a stopped worker whose connections stay open is found beside one that works', async (server) => {
+	const settings = { redis: { ...server.address }, settings: { lockDuration: 1000, lockRenewTime: 200 } };
+	const worker = spawn(
+		process.execPath,
+		[
+			'-e',
+			`const queue = new (require(process.argv[1]))('jobs', JSON.parse(process.argv[2]));
+			queue.process('job', 1, () => new Promise(() => {}));`,
+			require.resolve('bull'),
+			JSON.stringify(settings),
+		],
+		{ stdio: 'ignore' },
+	);
+	opened.push(async () => {
+		worker.kill('SIGKILL');
+		if (worker.exitCode === null && worker.signalCode === null) await once(worker, 'exit');
+	});
+	const queue = new Bull('jobs', { ...settings, settings: { ...settings.settings, stalledInterval: 0 } });
+	queue.on('error', () => {});
+	opened.push(() => queue.close(true));
+	await queue.add('job', {});
+	const active = async () => (await look(server)).active === 1;
+	await until(active);
+	void queue.process('job', 1, async () => {});
+	await until(async () => (await look(server)).blockedConsumers === 1);
+	const silenceMs = 2000;
+	await until(async () => (await look(server)).longestSilenceMs >= silenceMs);
+	const busy = await look(server, { silenceMs });
+	expect(busy).toMatchObject({ consumers: 2, stoppedConsumers: 0, activeWithoutLock: 0 });
+	expect(codes(busy)).toEqual([]);
+	worker.kill('SIGSTOP');
+	await until(async () => (await look(server)).activeWithoutLock === 1);
+	const stopped = await look(server, { silenceMs });
+	expect(stopped).toMatchObject({ consumers: 2, blockedConsumers: 1, stoppedConsumers: 1, activeWithoutLock: 1 });
+	expect(codes(stopped)).toEqual(['queue-worker-stopped', 'queue-stalled-jobs']);
+	worker.kill('SIGKILL');
+	await until(async () => (await look(server)).consumers === 1);
+	expect(codes(await look(server, { silenceMs }))).toEqual(['queue-stalled-jobs']);
 });
 
 withServer('jobs that come and go between the two looks are movement', async (server) => {
