@@ -48,7 +48,7 @@ export function asMessage({ worse, better }: Changes, last: HealthState | null, 
 	const said = words[language];
 	const since = last === null ? '' : ` (${said.since} ${inTime(last.takenAt, language)})`;
 	const blocks = [
-		...(worse.length > 0 ? [said.worse, ...worse.map((finding) => textOf(finding, language))] : []),
+		...(worse.length > 0 ? [said.worse, ...grouped(worse).map((finding) => textOf(finding, language))] : []),
 		...(better.length > 0
 			? [said.better, ...better.map(({ cause, severity }) => `- [${said.severity[severity]}] ${cause[language]}`)]
 			: []),
@@ -166,6 +166,18 @@ function summary({ counts, takenAt }: Diagnosis, language: Language): string {
 		.filter((severity) => counts[severity] > 0)
 		.map((severity) => `${counts[severity]} ${words[language].counts[severity][counts[severity] === 1 ? 0 : 1]}`);
 	return [...told, inTime(takenAt, language)].join(', ');
+}
+
+/** Each with what follows from it right after it. One whose cause is not among them stands for itself. */
+function grouped(findings: readonly Finding[]): Finding[] {
+	const ids = new Set(findings.map(({ id }) => id));
+	const withSymptoms = (finding: Finding): Finding[] => [
+		finding,
+		...findings.filter(({ explainedBy }) => explainedBy === finding.id).flatMap(withSymptoms),
+	];
+	return findings
+		.filter(({ explainedBy }) => explainedBy === null || !ids.has(explainedBy))
+		.flatMap((finding) => withSymptoms({ ...finding, explainedBy: null }));
 }
 
 function textOf(finding: Finding, language: Language): string {

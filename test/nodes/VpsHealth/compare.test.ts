@@ -109,6 +109,37 @@ describe('kills for memory on a machine that is up for long', () => {
 	});
 });
 
+test('what follows from a fault that was told before is told with its own figures and next step', () => {
+	const noMemory = withFault(healthyMachine(), 'host.memory.value.availableBytes', () => 3e8);
+	const noSwap = withFault(noMemory, 'host.memory.value.swapFreeBytes', () => 0);
+	const { state } = compare(null, look(noMemory));
+	const message = asMessage(compare(state, look(noSwap)), state, 'en')!;
+	expect(message.split('\n').slice(1)).toEqual([
+		'Worse:',
+		'- [warning] The swap space is nearly used up. (used 100%, of 2 GB)',
+		expect.stringMatching(/^ {2}→ ./),
+		expect.stringMatching(/^ {4}./),
+	]);
+	expect(asMessage(compare(null, look(noSwap)), null, 'en')).toContain('\n  ↳ [warning] The swap space');
+});
+
+test('a line of what follows stands right under its cause', () => {
+	const [finding] = look(evicting(healthyMachine())).findings;
+	const one = (id: string, explainedBy: string | null) => ({
+		...{ ...finding!, id, explainedBy, evidence: [], command: '' },
+		...{ cause: { en: id, fr: id }, nextStep: { en: 'go', fr: 'va' } },
+	});
+	const worse = [one('a', null), one('c', 'told before'), one('d', 'a')];
+	const { state } = compare(null, look(healthyMachine()));
+	expect(asMessage({ worse, better: [], state }, null, 'en')!.split('\n').slice(2)).toEqual([
+		'- [warning] a',
+		'  → go',
+		'  ↳ [warning] d',
+		'- [warning] c',
+		'  → go',
+	]);
+});
+
 test('notes make no message', () => {
 	const well = healthyMachine();
 	expect(
