@@ -211,7 +211,9 @@ const memoryPlaces = ['/tmp', '/run', '/dev/shm'];
 
 async function readFileSystems(roots: HostRoots): Promise<FileSystem[]> {
 	const seen = new Set<string>();
-	const mounts = (await hostMounts(roots))
+	// A later mount at the same place hides the one below it.
+	const visible = new Map((await hostMounts(roots)).map((mount) => [mount.mountPoint, mount]));
+	const mounts = [...visible.values()]
 		.filter(({ type, mountPoint }) => diskTypes.test(type) || (type === 'tmpfs' && memoryPlaces.includes(mountPoint)))
 		.sort((a, b) => a.mountPoint.length - b.mountPoint.length)
 		// One file system may be seen at many places.

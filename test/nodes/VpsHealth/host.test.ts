@@ -33,6 +33,7 @@ const kernel: Readonly<Record<string, string>> = {
 		'32 27 254:16 / /mnt/big\\040disk rw,relatime shared:1 - xfs /dev/vdb ro,attr2\n' +
 		'33 27 0:44 / /mnt/nas rw - nfs4 nas:/export rw\n' +
 		'34 27 0:45 / /tmp rw - tmpfs tmpfs rw\n' +
+		'36 34 0:46 / /tmp rw - tmpfs tmpfs rw\n' +
 		'35 27 7:1 / /snap/core ro - squashfs /dev/loop1 ro\n',
 	// The keys of memory.events as Documentation/admin-guide/cgroup-v2.rst of Linux 6.1 lists them.
 	'sys/fs/cgroup/cgroup.controllers': 'cpuset cpu io memory pids\n',
