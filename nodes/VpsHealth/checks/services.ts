@@ -59,10 +59,12 @@ export const serviceChecks: readonly Check[] = [
 			if (!empty && !shrank) return undefined;
 			return {
 				severity: 'critical',
-				cause: {
-					en: 'The newest backup is far smaller than the one before: it may be cut short.',
-					fr: 'La dernière sauvegarde est bien plus petite que la précédente : elle est peut-être tronquée.',
-				},
+				cause: empty
+					? { en: 'The newest backup is empty.', fr: 'La dernière sauvegarde est vide.' }
+					: {
+							en: 'The newest backup is far smaller than the one before: it may be cut short.',
+							fr: 'La dernière sauvegarde est bien plus petite que la précédente : elle est peut-être tronquée.',
+						},
 				evidence: [
 					seen('newest', 'dernière', newest.sizeBytes, 'bytes'),
 					...(previousSizeBytes === null ? [] : [seen('before', 'précédente', previousSizeBytes, 'bytes')]),

@@ -681,6 +681,13 @@ test('every check has a fault above that it finds', () => {
 	expect(new Set(rooms.map(({ code }) => code)).size).toBe(rooms.length);
 });
 
+test('an empty backup is not measured by one before', () => {
+	const newest = { name: 'a.dump', at: minutesBefore(60), sizeBytes: 0 };
+	const empty = over<BackupFacts>('backups.value', { newest, previousSizeBytes: null });
+	const [finding] = look(empty(healthyMachine())).findings;
+	expect(finding!.cause).toEqual({ en: 'The newest backup is empty.', fr: 'La dernière sauvegarde est vide.' });
+});
+
 test('kills for memory of hours ago are not why a worker stands still', () => {
 	const killed = all(
 		replace('host.oomKills.value', { sinceBoot: 2, byGroup: known([]) }),
