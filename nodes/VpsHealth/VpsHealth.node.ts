@@ -99,7 +99,7 @@ async function diagnosed(
 	signal: AbortSignal,
 ): Promise<ItemOutput> {
 	const facts = await collectFacts(sourcesOf(reachable), { timeoutMs, signal });
-	const diagnosis = diagnose(facts);
+	const diagnosis = diagnose(facts, undefined, undefined, last?.seen);
 	const changes = compare(last ?? null, diagnosis);
 	const { data } = output({
 		...asJson(diagnosis, language),

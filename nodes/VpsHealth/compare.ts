@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { LocalAiError } from '../shared/errors';
+import { optionalServers } from './checks/unread';
 import type { Diagnosis, Finding, Severity, Words } from './diagnose';
 
 /** What was wrong at a look, to compare the next one with. Plain JSON. */
@@ -8,6 +9,8 @@ export interface HealthState {
 	readonly faults: Readonly<Record<string, Fault>>;
 	/** By id of a finding: how often it had happened. */
 	readonly counts?: Readonly<Record<string, number>>;
+	/** The codes of the optional servers that answered at this look or an earlier one. */
+	readonly seen?: readonly string[];
 }
 
 export interface Fault {
@@ -56,7 +59,18 @@ export function compare(last: HealthState | null, diagnosis: Diagnosis): Changes
 		else if (eases && fault.easing) better.push(fault);
 		else if (eases) faults[id] = { ...fault, easing: true };
 	}
-	return { worse, better, state: { takenAt: diagnosis.takenAt, faults, counts: countsNow(last, diagnosis) } };
+	const state = {
+		takenAt: diagnosis.takenAt,
+		faults,
+		counts: countsNow(last, diagnosis),
+		seen: seenNow(last, diagnosis),
+	};
+	return { worse, better, state };
+}
+
+function seenNow(last: HealthState | null, { findings, notJudged }: Diagnosis): string[] {
+	const silent = [...findings.map(({ code }) => code), ...notJudged];
+	return optionalServers.filter((code) => last?.seen?.includes(code) || !silent.includes(code));
 }
 
 /** What cannot be counted now keeps its last number; what was not found happened never. */
@@ -90,6 +104,7 @@ const stateSchema = z.object({
 		}),
 	),
 	counts: z.record(z.string(), z.number()).optional(),
+	seen: z.array(z.string()).optional(),
 }) satisfies z.ZodType<HealthState>;
 
 function jsonOf(text: string): unknown {

@@ -101,11 +101,19 @@ export async function collectFacts(sources: Sources, options: CollectOptions = {
 	};
 }
 
-/** What is wrong with the machine, why, and what to do: the same facts always give the same findings. */
-export function diagnose(facts: MachineFacts, limits: Thresholds = defaultThresholds, now = new Date()): Diagnosis {
+/**
+ * What is wrong with the machine, why, and what to do: the same facts always give the same findings. `seenBefore` are
+ * the optional servers that answered at an earlier look, as `HealthState.seen` keeps them.
+ */
+export function diagnose(
+	facts: MachineFacts,
+	limits: Thresholds = defaultThresholds,
+	now = new Date(),
+	seenBefore: readonly string[] = [],
+): Diagnosis {
 	const situation: Situation = { facts, limits, now };
 	const judged = checks.flatMap(({ judge }) => judge(situation));
-	const findings = correlated([...judged, ...unread(facts)]);
+	const findings = correlated([...judged, ...unread(facts, seenBefore)]);
 	const count = (severity: Severity) => findings.filter((one) => one.severity === severity).length;
 	const counts = {
 		critical: count('critical'),

@@ -3,9 +3,10 @@ import { finding, quoted, seen, type Finding, type Words } from './check';
 
 /**
  * What could not be read: a server that does not answer is a fault, anything else is something we do not know. Whatever
- * nobody set up is told in one finding.
+ * nobody set up is told in one finding. A server that a machine may do without is critical only where its code
+ * is in `seenBefore`: it answered at an earlier look.
  */
-export function unread(facts: MachineFacts): Finding[] {
+export function unread(facts: MachineFacts, seenBefore: readonly string[] = []): Finding[] {
 	const skipped = areas.filter(({ parts }) =>
 		Object.values(parts(facts)).every((fact) => !fact.known && fact.reason === 'not-set-up'),
 	);
@@ -14,7 +15,9 @@ export function unread(facts: MachineFacts): Finding[] {
 		...asked.flatMap(({ area, name, server, parts }) => {
 			const all = parts(facts);
 			const silent = Object.values(all).find((fact) => !fact.known && fact.reason === 'nothing-answers');
-			if (server !== undefined && silent !== undefined && !silent.known) return [silentServer(name, server, silent)];
+			if (server !== undefined && silent !== undefined && !silent.known) {
+				return [silentServer(name, server, silent, seenBefore)];
+			}
 			return notKnown(area, name, all);
 		}),
 		...(skipped.length > 0 ? [notLookedAt(skipped.map(({ name }) => name))] : []),
@@ -34,6 +37,8 @@ interface Server {
 	readonly code: string;
 	/** What its container, if it has one, is called. */
 	readonly container: string | null;
+	/** A machine may do without it. */
+	readonly optional?: true;
 }
 
 interface Area {
@@ -110,7 +115,7 @@ const areas: readonly Area[] = [
 	{
 		area: 'models',
 		name: { en: 'Ollama', fr: 'Ollama' },
-		server: { code: 'ollama-down', container: 'ollama' },
+		server: { code: 'ollama-down', container: 'ollama', optional: true },
 		parts: ({ models }) => ({ models }),
 	},
 	{
@@ -119,6 +124,11 @@ const areas: readonly Area[] = [
 		parts: ({ backups }) => ({ backups }),
 	},
 ];
+
+/** The codes of the servers that a machine may do without. */
+export const optionalServers: readonly string[] = areas.flatMap(({ server }) =>
+	server?.optional ? [server.code] : [],
+);
 
 /** One finding per area and reason, however many of its facts share that reason. */
 function notKnown(area: string, name: Words, all: Readonly<Record<string, Fact<unknown>>>): Finding[] {
@@ -164,9 +174,10 @@ function notLookedAt(names: readonly Words[]): Finding {
 	});
 }
 
-function silentServer(name: Words, { code, container }: Server, { why }: Unknown): Finding {
+function silentServer(name: Words, server: Server, { why }: Unknown, seenBefore: readonly string[]): Finding {
+	const { code, container, optional } = server;
 	return finding(code, {
-		severity: 'critical',
+		severity: optional && !seenBefore.includes(code) ? 'warning' : 'critical',
 		cause: { en: `No answer comes from ${name.en}.`, fr: `Aucune réponse de ${name.fr}.` },
 		evidence: [seen('reason:', 'raison :', why, 'text')],
 		nextStep: {

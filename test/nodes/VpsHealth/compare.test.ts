@@ -69,6 +69,30 @@ test('a fault that nobody can see is not better, and is not told again when it i
 	]);
 });
 
+test('an Ollama that never answered is a warning, one that went away is critical and told once', () => {
+	const well = healthyMachine();
+	const without = withFault(well, 'models', () => unknown('ECONNREFUSED', 'nothing-answers'));
+	const unasked = withFault(well, 'models', () => unknown('Nobody said how.', 'not-set-up'));
+	const severities = (...looks: MachineFacts[]) => {
+		let last: HealthState | null = null;
+		return looks.map((facts) => {
+			const diagnosis = diagnose(facts, defaultThresholds, new Date(takenAt), last?.seen);
+			const { worse, state } = compare(last, diagnosis);
+			last = readState(JSON.stringify(state));
+			const told = worse.find(({ code }) => code === 'ollama-down')?.severity;
+			return [diagnosis.status, told ?? null];
+		});
+	};
+	expect(severities(without, without, well, without, without)).toEqual([
+		['warning', 'warning'],
+		['warning', null],
+		['ok', null],
+		['critical', 'critical'],
+		['critical', null],
+	]);
+	expect(severities(unasked, without).at(-1)).toEqual(['warning', 'warning']);
+});
+
 test('a silent server that then cannot be asked is not back', () => {
 	const well = healthyMachine();
 	expect(watch(silent(well), unseen(well), unseen(well), unseen(well), well, well).map(({ better }) => better)).toEqual(

@@ -612,7 +612,7 @@ const scenarios: readonly Scenario[] = [
 		severity: 'critical',
 		explains: ['ollama-down'],
 	},
-	{ what: 'Ollama does not answer', fault: silent('models'), first: 'ollama-down', severity: 'critical' },
+	{ what: 'Ollama does not answer', fault: silent('models'), first: 'ollama-down', severity: 'warning' },
 	{
 		what: 'there is no backup',
 		fault: over<BackupFacts>('backups.value', { newest: null, count: 0 }),
