@@ -103,7 +103,7 @@ function inLanguage(finding: Finding, language: Language): ReportedFinding {
 	return {
 		...rest,
 		cause: cause[language],
-		evidence: evidence.map(({ what, value, unit }) => ({ what: what[language], value, unit })),
+		evidence: evidence.map((one) => ({ what: one.what[language], value: valueIn(one, language), unit: one.unit })),
 		nextStep: nextStep[language],
 	};
 }
@@ -182,7 +182,9 @@ function grouped(findings: readonly Finding[]): Finding[] {
 
 function textOf(finding: Finding, language: Language): string {
 	const { severity, cause, evidence, nextStep, command, explainedBy } = finding;
-	const seen = evidence.map((one) => `${one.what[language]} ${inUnits(one, language)}`).join(', ');
+	const seen = evidence
+		.map((one) => `${one.what[language]} ${inUnits({ ...one, value: valueIn(one, language) }, language)}`)
+		.join(', ');
 	const first = `[${words[language].severity[severity]}] ${cause[language]}${seen === '' ? '' : ` (${seen})`}`;
 	if (explainedBy !== null) return `  ↳ ${first}`;
 	return `- ${first}\n  → ${nextStep[language]}${command === '' ? '' : `\n    ${command}`}`;
@@ -206,7 +208,10 @@ function card(finding: Finding, all: readonly Finding[], language: Language): st
 	const said = words[language];
 	const symptoms = all.filter(({ explainedBy }) => explainedBy === id);
 	const rows = evidence
-		.map((one) => `<dt>${escaped(one.what[language])}</dt><dd>${escaped(inUnits(one, language))}</dd>`)
+		.map(
+			(one) =>
+				`<dt>${escaped(one.what[language])}</dt><dd>${escaped(inUnits({ ...one, value: valueIn(one, language) }, language))}</dd>`,
+		)
 		.join('');
 	return `<article class="${severity}">
 <h2><span class="badge">${escaped(said.severity[severity])}</span> ${escaped(cause[language])}</h2>
@@ -275,6 +280,10 @@ function glance(facts: MachineFacts, language: Language): Array<[string, string,
 			null,
 		],
 	];
+}
+
+function valueIn({ value, valueInFrench }: Evidence, language: Language): Evidence['value'] {
+	return language === 'fr' && valueInFrench !== undefined ? valueInFrench : value;
 }
 
 function inUnits({ value, unit }: Pick<Evidence, 'value' | 'unit'>, language: Language): string {

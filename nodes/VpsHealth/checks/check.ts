@@ -12,6 +12,8 @@ export interface Words {
 export interface Evidence {
 	readonly what: Words;
 	readonly value: number | string;
+	/** The value in French, where it is a sentence. */
+	readonly valueInFrench?: string;
 	/** `ratio` is 0 to 1, `ms` a duration, `time` an ISO 8601 instant. */
 	readonly unit: 'bytes' | 'ratio' | 'ms' | 'count' | 'time' | 'text';
 }

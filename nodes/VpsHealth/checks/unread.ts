@@ -1,5 +1,6 @@
 import type { Fact, MachineFacts, Unknown } from '../facts';
-import { finding, quoted, seen, type Finding, type Words } from './check';
+import { finding, quoted, seen, type Evidence, type Finding, type Words } from './check';
+import { reasonInFrench } from './reasons';
 
 /**
  * What could not be read: a server that does not answer is a fault, anything else is something we do not know. Whatever
@@ -147,10 +148,7 @@ function notKnown(area: string, name: Words, all: Readonly<Record<string, Fact<u
 						en: `Not everything is known about ${name.en}.`,
 						fr: `On ne sait pas tout concernant ${name.fr}.`,
 					},
-			evidence: [
-				...(whole ? [] : [seen('not known', 'inconnu', parts.slice(0, 6).join(', '), 'text')]),
-				seen('reason:', 'raison :', why, 'text'),
-			],
+			evidence: [...(whole ? [] : [seen('not known', 'inconnu', parts.slice(0, 6).join(', '), 'text')]), reasonOf(why)],
 			nextStep: {
 				en: 'Mend what the reason names, then look again.',
 				fr: 'Corriger ce que dit la raison, puis regarder à nouveau.',
@@ -179,7 +177,7 @@ function silentServer(name: Words, server: Server, { why }: Unknown, seenBefore:
 	return finding(code, {
 		severity: optional && !seenBefore.includes(code) ? 'warning' : 'critical',
 		cause: { en: `No answer comes from ${name.en}.`, fr: `Aucune réponse de ${name.fr}.` },
-		evidence: [seen('reason:', 'raison :', why, 'text')],
+		evidence: [reasonOf(why)],
 		nextStep: {
 			en: 'See whether it runs, and read its last words.',
 			fr: 'Voir s’il tourne, et lire ses derniers messages.',
@@ -189,4 +187,8 @@ function silentServer(name: Words, server: Server, { why }: Unknown, seenBefore:
 				? 'systemctl status docker --no-pager'
 				: `docker ps -a --filter name=${quoted(container)}; docker logs --tail 50 ${quoted(container)}`,
 	});
+}
+
+function reasonOf(why: string): Evidence {
+	return { ...seen('reason:', 'raison :', why, 'text'), valueInFrench: reasonInFrench(why) };
 }

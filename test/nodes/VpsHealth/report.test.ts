@@ -37,6 +37,36 @@ test('the same in French', () => {
 	expect(asText(look(sick), 'fr')).toMatch(/^Quelque chose est en panne \(1 critique, 3 avertissements, 1 inconnu,/);
 });
 
+test('why something is not known is said in the language of the report, everywhere', () => {
+	const faults: ReadonlyArray<readonly [string, string, string]> = [
+		[
+			'systemd',
+			'systemd does not run here: systemctl failed (1).',
+			'systemd ne tourne pas ici : systemctl a échoué (1).',
+		],
+		[
+			'models',
+			'Ollama is not reachable at [::1]:1 (ECONNREFUSED)',
+			'Ollama n’est pas joignable à [::1]:1 (ECONNREFUSED).',
+		],
+		['backups', 'Reading the backups failed (Error).', 'La lecture (les sauvegardes) a échoué (Error).'],
+		['queue', 'Redis at db:1 did not answer within 2000 ms.', 'Redis à db:1 n’a pas répondu en 2000 ms.'],
+		['containers', 'what another program said', 'what another program said'],
+	];
+	const facts = faults.reduce(
+		(machine, [part, why]) =>
+			withFault(machine, part, () => unknown(why, part === 'models' ? 'nothing-answers' : undefined)),
+		healthyMachine(),
+	);
+	const diagnosis = look(facts);
+	for (const [, english, french] of faults) {
+		expect(asText(diagnosis, 'en')).toContain(`reason: ${english}`);
+		expect(asText(diagnosis, 'fr')).toContain(`raison : ${french}`);
+		expect(JSON.stringify(asJson(diagnosis, 'fr'))).toContain(french);
+		expect(asHtml(diagnosis, facts, 'fr')).toContain(french);
+	}
+});
+
 test('a healthy machine needs one line', () => {
 	expect(asText(look(healthyMachine()), 'en')).toBe('Everything is fine (Nov 22, 2026, 8:00 AM UTC)');
 	expect(asText(look(healthyMachine()), 'fr')).toBe('Tout va bien (22 nov. 2026, 08:00 UTC)');
