@@ -12,12 +12,19 @@ const serverInfo = { name: 'peer', version: '1' };
 
 note(`start ${process.pid}`);
 if (mode === 'dies') process.exit(3);
+if (mode === 'stubborn') {
+	process.on('SIGTERM', () => {});
+	process.stdin.on('end', () => {});
+	setInterval(() => {}, 1000);
+}
+let listed = 0;
 
 /** What a call is answered with, by mode. */
 const results = {
 	echo: ({ arguments: given }) => text(JSON.stringify(given)),
 	env: () => text(JSON.stringify({ ...process.env, pid: process.pid })),
 	pid: () => text(String(process.pid)),
+	stubborn: () => text('ok'),
 	shapes: ({ arguments: given }) => ({
 		content: [
 			{ type: 'text', text: JSON.stringify(given) },
@@ -80,6 +87,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 				},
 			};
 		}
+		if (mode === 'fickle') tools[0].description = listed++ === 0 ? 'as before' : 'another';
 		if (mode === 'twice') tools.push(tools[0]);
 		if (mode === 'endless') tools[0].name = `t${Math.random()}`;
 		return send({
@@ -97,6 +105,14 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 			note('done');
 			send({ id, result: text('late') });
 		}, Number(params.arguments.ms));
+	if (mode === 'progress') {
+		let progress = 0;
+		const { progressToken } = params._meta;
+		return void setInterval(() => {
+			for (let burst = 0; burst < 1000; burst += 1)
+				send({ method: 'notifications/progress', params: { progressToken, progress: (progress += 1) } });
+		}, 1);
+	}
 	if (mode === 'roots') {
 		send({ id: 'r1', method: 'roots/list' });
 		return void setTimeout(() => send({ id, result: text('ok') }), 100);

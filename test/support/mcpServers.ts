@@ -47,13 +47,16 @@ export function httpServer(
 	return { name, transport: { kind: 'http', url, addresses }, serial: false, limits: { ...limits, ...rest } };
 }
 
+/** The test's own MCP server. */
+export const peerProgram = join(__dirname, 'mcpPeer.cjs');
+
 /** The test's own MCP server in one of its modes, and a look at what reached it. */
 export function peer(mode: string, over: Parameters<typeof stdioServer>[2] = {}) {
 	const folder = mkdtempSync(join(tmpdir(), 'aurastack-mcp-'));
 	const record = join(folder, 'record');
 	const lines = () => (existsSync(record) ? readFileSync(record, 'utf8').trim().split('\n') : []);
 	return {
-		server: stdioServer('node', [join(__dirname, 'mcpPeer.cjs'), mode, record], over),
+		server: stdioServer('node', [peerProgram, mode, record], over),
 		/** The methods and answers that reached the server, in order. */
 		received: () => lines().filter((line) => !line.startsWith('start ')),
 		/** The process numbers of all its starts. */

@@ -6,7 +6,7 @@ import type { ToolSessions } from '../../../nodes/McpExecute/call';
 import { createSessions, type McpServer, type Sessions } from '../../../nodes/McpExecute/sessions';
 import { LocalAiError } from '../../../nodes/shared/errors';
 import { attackTests, hostileServer } from '../../support/attackCorpus';
-import { access, isAlive, peer, processesWith, stdioServer, until } from '../../support/mcpServers';
+import { access, isAlive, peer, peerProgram, processesWith, stdioServer, until } from '../../support/mcpServers';
 
 jest.setTimeout(30_000);
 
@@ -77,12 +77,12 @@ describe('one connection', () => {
 	test('lists tools as the server has them now', async () => {
 		const { server } = started('echo');
 		expect(await sessions.listTools(server, access)).toEqual([{ name: 't', inputSchema: { type: 'object' } }]);
-		const fickle = hostile('echo');
+		const { server: fickle } = started('fickle');
 		const descriptions = [
 			(await sessions.listTools(fickle, access))[0]?.description,
 			(await sessions.listTools(fickle, access))[0]?.description,
 		];
-		expect(descriptions).toEqual(['nice', 'now evil']);
+		expect(descriptions).toEqual(['as before', 'another']);
 	});
 
 	test.each([
@@ -142,7 +142,7 @@ describe('one connection', () => {
 
 	test('progress keeps a call alive up to the absolute maximum, and is told now and then', async () => {
 		const told: unknown[] = [];
-		const server = hostile('progress', { callTimeoutMs: 300, maxTimeoutMs: 1500 });
+		const { server } = started('progress', { callTimeoutMs: 300, maxTimeoutMs: 1500 });
 		const ms = await timed(async () => {
 			const work = sessions.callTool(
 				server,
@@ -449,8 +449,8 @@ attackTests(
 );
 
 test('nothing outlives an n8n that is killed with SIGKILL', async () => {
-	const script = `trap '' TERM HUP; ${process.execPath} "$0" nodie tag-orphan; :`;
-	const server = stdioServer('/bin/sh', ['-c', script, hostileServer], { connectTimeoutMs: 3000 });
+	const script = `trap '' TERM HUP; ${process.execPath} "$0" stubborn '' tag-orphan; :`;
+	const server = stdioServer('/bin/sh', ['-c', script, peerProgram], { connectTimeoutMs: 3000 });
 	const { child, lines } = program(`${prelude}
 		createSessions().callTool(${JSON.stringify(server)}, { tool: 't', arguments: {} }, access).then(() => console.log('called'));
 		setInterval(() => {}, 1000);`);
