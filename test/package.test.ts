@@ -138,12 +138,12 @@ test('the entry for health looks at this machine, from the installed package alo
 	const { stdout, stderr, status } = node(`
 		const { asText, examine } = require('n8n-nodes-aurastack/health');
 		examine({ ollama: { baseUrl: 'http://127.0.0.1:1' } }).then(({ facts, diagnosis }) => {
-			const found = diagnosis.findings.some(({ code }) => code === 'ollama-down');
-			console.log(JSON.stringify([facts.host.load.known, diagnosis.status, found, asText(diagnosis, 'fr').length > 50]));
+			const { severity } = diagnosis.findings.find(({ code }) => code === 'ollama-down');
+			console.log(JSON.stringify([facts.host.load.known, severity, asText(diagnosis, 'fr').length > 50]));
 		});
 	`);
 	expect({ stdout: stdout.trim(), stderr, status }).toEqual({
-		stdout: '[true,"critical",true,true]',
+		stdout: '[true,"warning",true]',
 		stderr: '',
 		status: 0,
 	});
