@@ -3,7 +3,7 @@ import { Pool } from 'pg';
 import { z } from 'zod';
 
 import { LocalAiError } from '../shared/errors';
-import type { PostgresAddress } from '../shared/postgresAddress';
+import { connectionTo, type PostgresAddress } from '../shared/postgresAddress';
 import { approvalKey, auditKey, type Access, type Gate } from './call';
 import { throughGateway } from './gateway';
 import { readPolicy } from './policyFile';
@@ -54,14 +54,12 @@ export async function openWay(policy: unknown, database: PostgresAddress, gatewa
 const sessions = createSessions();
 const pools = new Map<string, Pool>();
 
-function poolOf({ ssl, ...address }: PostgresAddress): Pool {
-	const key = digest([ssl, address]);
+function poolOf(address: PostgresAddress): Pool {
+	const key = digest(address);
 	const known = pools.get(key);
 	if (known) return known;
 	const pool = new Pool({
-		...address,
-		ssl: ssl === 'off' ? false : { rejectUnauthorized: ssl === 'on' },
-		application_name: 'n8n-nodes-aurastack',
+		...connectionTo(address),
 		max: 5,
 		idleTimeoutMillis: 30_000,
 		connectionTimeoutMillis: 10_000,

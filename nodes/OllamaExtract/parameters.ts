@@ -5,7 +5,7 @@ import type { IExecuteFunctions, ResolvedFilePath } from 'n8n-workflow';
 import { z } from 'zod';
 
 import { LocalAiError } from '../shared/errors';
-import { choice, optionsOf, textOf } from '../shared/n8n';
+import { choice, given, milliseconds, optionsOf, textOf } from '../shared/n8n';
 import type { OllamaServer } from '../shared/ollama';
 import type { ArchiveRequest } from './files/archive';
 import type { FindRequest } from './files/inbox';
@@ -280,15 +280,6 @@ function fileError(error: unknown, path: string): unknown {
 	}
 }
 
-function milliseconds(seconds: number | undefined): number | undefined {
-	return seconds === undefined ? undefined : seconds * 1000;
-}
-
 function messageOf(error: unknown): string {
 	return error instanceof Error ? error.message : String(error);
-}
-
-/** `{ [name]: value }`, or nothing where the value was not given. */
-function given<Name extends string, Value>(name: Name, value: Value | undefined): { [K in Name]?: Value } {
-	return (value === undefined ? {} : { [name]: value }) as { [K in Name]?: Value };
 }

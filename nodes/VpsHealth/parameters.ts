@@ -2,7 +2,7 @@ import type { IAllExecuteFunctions, IDataObject, IExecuteFunctions } from 'n8n-w
 import { z } from 'zod';
 
 import { LocalAiError } from '../shared/errors';
-import { choice, optionsOf, postgresAddress, textOf } from '../shared/n8n';
+import { choice, given, milliseconds, optionsOf, postgresAddress, textOf } from '../shared/n8n';
 import { commands, type CommandName, type RunRequest } from './commands';
 import { readState, type HealthState } from './compare';
 import type { Docker, ListRequest, LogsRequest, RestartRequest } from './docker';
@@ -338,15 +338,6 @@ function namesIn(list: string): string[] {
 		.filter((name) => name !== '');
 }
 
-function milliseconds(wanted: number | undefined): number | undefined {
-	return wanted === undefined ? undefined : wanted * 1000;
-}
-
 function bytes(kibibytes: number | undefined): number | undefined {
 	return kibibytes === undefined ? undefined : kibibytes * 1024;
-}
-
-/** `{ [name]: value }`, or nothing where the value was not given. */
-function given<Name extends string, Value>(name: Name, value: Value | undefined): { [K in Name]?: Value } {
-	return (value === undefined ? {} : { [name]: value }) as { [K in Name]?: Value };
 }

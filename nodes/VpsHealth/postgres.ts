@@ -4,7 +4,7 @@ import Cursor from 'pg-cursor';
 
 import { LocalAiError } from '../shared/errors';
 import { excerpt } from '../shared/http';
-import type { PostgresAddress } from '../shared/postgresAddress';
+import { connectionTo, type PostgresAddress } from '../shared/postgresAddress';
 import { mayRead, namedIn, parseRead, type AllowedTables, type ReadStatement } from './sql';
 
 export interface ReadRequest {
@@ -74,12 +74,9 @@ export async function readOnly<Result>(
 	signal?: AbortSignal,
 ): Promise<Result> {
 	if (signal?.aborted) throw cancelled();
-	const { ssl, ...target } = address;
 	const socket = new Socket();
 	const client = new Client({
-		...target,
-		ssl: ssl === 'off' ? false : { rejectUnauthorized: ssl === 'on' },
-		application_name: 'n8n-nodes-aurastack',
+		...connectionTo(address),
 		client_encoding: 'UTF8',
 		stream: () => socket,
 	});

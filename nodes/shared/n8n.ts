@@ -83,6 +83,16 @@ export function optionsOf<Values>(host: IExecuteFunctions, itemIndex: number, va
 	});
 }
 
+/** `{ [name]: value }`, or nothing where the value was not given. */
+export function given<Name extends string, Value>(name: Name, value: Value | undefined): { [K in Name]?: Value } {
+	return (value === undefined ? {} : { [name]: value }) as { [K in Name]?: Value };
+}
+
+/** What a person gave in seconds, in milliseconds; undefined where nothing was given. */
+export function milliseconds(seconds: number | undefined): number | undefined {
+	return seconds === undefined ? undefined : seconds * 1000;
+}
+
 /**
  * The database of n8n's own `postgres` credential. Throws LocalAiError `configuration` for one behind an SSH tunnel,
  * which only n8n's own node can open.

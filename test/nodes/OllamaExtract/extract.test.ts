@@ -325,44 +325,6 @@ describe('a long text', () => {
 	});
 });
 
-describe('a long text', () => {
-	const rows = Array.from(
-		{ length: 1500 },
-		(_, at) => `Fourniture ${1000 + at}    2    ${at + 1},50    ${2 * at + 3},00`,
-	);
-	const text = ['Client : Mme Roy', 'Désignation    Qté    P.U. HT    Total HT', ...rows].join('\n');
-
-	test.each(['automatic', 'model-only', 'without-model'] as const)(
-		'is given up in the middle in %s',
-		async (engine) => {
-			const giveUp = new AbortController();
-			const { chat, asked } = scripted({ lines: [] });
-			const work = extract({ text }, withModel(chat, { engine }), giveUp.signal);
-			setImmediate(() => giveUp.abort());
-			expect(await failure(work)).toMatchObject({ code: 'cancelled' });
-			expect(asked).toEqual([]);
-		},
-	);
-
-	test('lets other work of the process go on, and is given up between two pieces', async () => {
-		const giveUp = new AbortController();
-		let turns = 0;
-		const turn = () => {
-			turns++;
-			if (!giveUp.signal.aborted) setImmediate(turn);
-		};
-		setImmediate(turn);
-		let calls = 0;
-		const chat: Chat = () => {
-			if (++calls === 3) setImmediate(() => giveUp.abort());
-			return Promise.resolve({ text: '{"lines":[]}', promptTokens: 1, replyTokens: 1, durationMs: 1 });
-		};
-		expect(await failure(extract({ text }, withModel(chat), giveUp.signal))).toMatchObject({ code: 'cancelled' });
-		expect(calls).toBe(3);
-		expect(turns).toBeGreaterThan(calls);
-	});
-});
-
 test('lines stand in the order of the page whatever order a model gives them in, their reasons with them', async () => {
 	const [door, pose] = answer.lines;
 	const reply = { ...answer, lines: [{ ...pose!, total: '211,00' }, door] };
