@@ -254,20 +254,26 @@ async function answer({ client, end }: Session, request: ReadRequest): Promise<O
 	const rows: unknown[][] = [];
 	let fields: readonly FieldDef[] = [];
 	let bytes = 0;
+	let taken = 0;
 	const flooded = Promise.withResolvers<'bytes'>();
+	const flood = () => {
+		flooded.resolve('bytes');
+		end(whenMore === 'fail' ? tooLarge(`${maxBytes} bytes`) : undefined);
+	};
 	const submit = cursor.submit.bind(cursor);
 	cursor.submit = (connection) => {
 		connection.stream.on('data', (chunk: Buffer) => {
 			bytes += chunk.length;
-			if (bytes <= maxBytes) return;
-			flooded.resolve('bytes');
-			end(whenMore === 'fail' ? tooLarge(`${maxBytes} bytes`) : undefined);
+			if (bytes > maxBytes) flood();
 		});
 		submit(connection);
 	};
 	cursor.on('row', (row: unknown[], result: { fields: readonly FieldDef[] }) => {
 		fields = result.fields;
-		rows.push(row);
+		// Many rows may come in one piece of the stream, of which only those that fit are taken.
+		taken += Buffer.byteLength(JSON.stringify(row));
+		if (taken > maxBytes) flood();
+		else rows.push(row);
 	});
 	const read = new Promise<'rows'>((resolve, reject) => {
 		client.query(cursor).read(maxRows + 1, (error, _rows, result) => {
